@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+# make             builds into build/
+# make demo        the main job, on a machine of its own making
+# make check       all tests;  make bench, lint, asan, valgrind
+# make install     with DESTDIR and PREFIX
+VERSION := 0.1.0
+BUILD ?= build
+PREFIX ?= /usr
+SYSCONFDIR ?= /etc
+STATEDIR ?= /var/lib/hygie
+MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
+LIBDIR ?= $(PREFIX)/lib/$(MULTIARCH)
+PAMDIR ?= $(LIBDIR)/security
+LIBEXECDIR ?= $(PREFIX)/libexec/hygie
+DATADIR ?= $(PREFIX)/share
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+# No clock is believed below the moment of the last change.
+BUILD_TIME := $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null),0)
+
+CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Wstrict-prototypes \
+	-Wmissing-prototypes -Wundef -Wvla -Wcast-qual -Wwrite-strings
+ifneq ($(findstring gcc,$(CC)),)
+WARNINGS += -Wlogical-op -Wduplicated-cond -Wduplicated-branches
+endif
+ifdef WERROR
+WARNINGS += -Werror
+endif
+HARDENING := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection
+CFLAGS ?= -O2 -g
+PKGS := libsystemd libpcsclite openssl sqlite3 inih p11-kit-1 libseccomp jansson
+PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
+ALL_CFLAGS = -std=gnu17 -fPIC -pthread -MMD -MP $(WARNINGS) $(HARDENING) -D_GNU_SOURCE \
+	-Itools -Itests -DHYGIE_VERSION='"$(VERSION)"' -DHYGIE_BUILD_TIME=$(BUILD_TIME) \
+	-DHYGIED_PATH='"$(PREFIX)/sbin/hygied"' $(PKG_CFLAGS) $(CFLAGS) $(EXTRA_CFLAGS)
+ALL_LDFLAGS = -Wl,-z,relro,-z,now -Wl,--as-needed -pthread $(LDFLAGS) $(EXTRA_LDFLAGS)
+
+objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+libs = $(shell pkg-config --libs $(1))
+
+# What every client needs, and nothing that pulls in a library.
+CLIENT_SRC := $(addprefix tools/libhygie/,client.c deadline.c outcome.c protocol.c \
+	secret.c text.c utf8.c wire.c printable.c)
+LIB_SRC := $(wildcard tools/libhygie/*.c)
+DAEMON_SRC := $(filter-out tools/hygied/main.c,$(wildcard tools/hygied/*.c))
+TOKEN_SRC := $(filter-out tools/hygie-token/main.c,$(wildcard tools/hygie-token/*.c))
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
+
+PROGRAMS := $(addprefix $(BUILD)/,pam_hygie.so libhygie.so.0 hygied hygie-token hygie)
+MAN := $(patsubst docs/man/%.scd,$(BUILD)/man/%,$(wildcard docs/man/*.scd))
+
+all: $(PROGRAMS) $(MAN)
+
+$(BUILD)/obj/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+$(BUILD)/libhygie.a: $(call objects,$(LIB_SRC))
+$(BUILD)/hygied.a: $(call objects,$(DAEMON_SRC))
+$(BUILD)/hygie-token.a: $(call objects,$(TOKEN_SRC))
+$(BUILD)/%.a:
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/pam_hygie.so: $(call objects,$(wildcard pam/*.c) $(CLIENT_SRC)) pam/pam_hygie.map
+	$(CC) $(ALL_LDFLAGS) -shared -Wl,--version-script=pam/pam_hygie.map \
+		-o $@ $(filter %.o,$^) -lpam
+
+$(BUILD)/libhygie.so.0: $(call objects,$(CLIENT_SRC)) tools/libhygie/libhygie.map
+	$(CC) $(ALL_LDFLAGS) -shared -Wl,-soname,libhygie.so.0 \
+		-Wl,--version-script=tools/libhygie/libhygie.map -o $@ $(filter %.o,$^)
+
+DAEMON_LIBS = $(call libs,libsystemd libpcsclite libcrypto sqlite3 inih)
+TOKEN_LIBS = $(call libs,p11-kit-1 libseccomp libcrypto) -ldl
+$(BUILD)/hygied: $(call objects,tools/hygied/main.c) $(BUILD)/hygied.a $(BUILD)/libhygie.a
+	$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(DAEMON_LIBS)
+$(BUILD)/hygie-token: $(call objects,tools/hygie-token/main.c) $(BUILD)/hygie-token.a \
+		$(BUILD)/libhygie.a
+	$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(TOKEN_LIBS)
+$(BUILD)/hygie: $(call objects,$(wildcard tools/hygie/*.c)) $(BUILD)/libhygie.a
+	$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(call libs,jansson libsystemd inih)
+
+$(BUILD)/man/%: docs/man/%.scd
+	@mkdir -p $(@D)
+	scdoc <$< >$@.tmp && mv $@.tmp $@
+
+# --- tests -----------------------------------------------------------------------------
+$(BUILD)/tests/piv-card: $(call objects,$(wildcard tests/card/*.c))
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call libs,libcrypto zlib)
+$(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(BUILD)/hygied.a \
+		$(BUILD)/hygie-token.a $(BUILD)/libhygie.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(DAEMON_LIBS) $(TOKEN_LIBS) $(call libs,cmocka)
+-include $(wildcard tests/*/rules.mk)
+
+test-programs: $(BUILD)/tests/piv-card $(UNIT_TESTS) $(EXTRA_TEST_PROGRAMS)
+
+stage: all
+	$(MAKE) install DESTDIR=$(abspath $(BUILD)/stage) >/dev/null
+
+deps:
+	tests/deps
+
+check: deps
+	+tests/check
+demo: deps
+	+tests/demo/demo
+bench: deps
+	+tests/bench/bench
+
+# --- installation ----------------------------------------------------------------------
+install: all
+	install -D -m 755 $(BUILD)/pam_hygie.so $(DESTDIR)$(PAMDIR)/pam_hygie.so
+	install -D -m 755 $(BUILD)/libhygie.so.0 $(DESTDIR)$(LIBDIR)/libhygie.so.0
+	install -D -m 755 $(BUILD)/hygied $(DESTDIR)$(PREFIX)/sbin/hygied
+	install -D -m 755 $(BUILD)/hygie $(DESTDIR)$(PREFIX)/bin/hygie
+	install -D -m 755 $(BUILD)/hygie-token $(DESTDIR)$(LIBEXECDIR)/hygie-token
+	install -d -m 755 $(DESTDIR)$(DATADIR)/hygie/cards.d $(DESTDIR)$(SYSCONFDIR)/hygie/ca \
+		$(DESTDIR)$(SYSCONFDIR)/hygie/cards.d $(DESTDIR)$(SYSCONFDIR)/hygie/hygie.conf.d
+	install -d -m 700 $(DESTDIR)$(STATEDIR)
+	install -m 644 cards.d/*.conf $(DESTDIR)$(DATADIR)/hygie/cards.d/
+	install -D -m 644 -t $(DESTDIR)$(UNITDIR) udev/hygied.service udev/hygied.socket
+	install -D -m 644 udev/hygie.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/hygie.conf
+	for page in $(MAN); do \
+		install -D -m 644 $$page \
+			$(DESTDIR)$(DATADIR)/man/man$${page##*.}/$${page##*/} || exit 1; \
+	done
+
+clean:
+	rm -rf $(BUILD)
+
+.PHONY: all test-programs stage deps check demo bench install clean
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The relay between client_run and the application's conversation; see conversation.h.
+ */
+#include "conversation.h"
+
+#include "libhygie/printable.h"
+
+#include <errno.h>
+#include <string.h>
+
+static void response_free(struct pam_response *response)
+{
+	if (!response)
+		return;
+	if (response->resp) {
+		wipe(response->resp, strlen(response->resp));
+		free(response->resp);
+	}
+	free(response);
+}
+
+define_cleanup(cleanup_response_function, struct pam_response, response_free)
+#define cleanup_response cleanup_with(cleanup_response_function)
+
+/* Has the application show or ask one thing. The caller owns the response, which may be NULL. */
+static int conversation_call(const struct conversation *conversation, int style,
+			     const char *text, struct pam_response **ret_response)
+{
+	char escaped[HYGIE_TEXT_MAX];
+	struct pam_message message = { .msg_style = style, .msg = text };
+	const struct pam_message *messages = &message;
+	struct pam_response *response = NULL;
+	const struct pam_conv *conv;
+	const void *item = NULL;
+
+	if (!printable_is_clean(text, strlen(text))) {
+		(void)printable_copy(escaped, sizeof(escaped), text, strlen(text));
+		message.msg = escaped;
+	}
+	if (pam_get_item(conversation->handle, PAM_CONV, &item) != PAM_SUCCESS || !item)
+		return -ENOTCONN;
+	conv = item;
+	if (!conv->conv)
+		return -ENOTCONN;
+	/* What a failed conversation left in `response` is not ours to read or free. */
+	if (conv->conv(1, &messages, &response, conv->appdata_ptr) != PAM_SUCCESS)
+		return -ECANCELED;
+	*ret_response = response;
+	return 0;
+}
+
+static void conversation_say(struct conversation *conversation, int style, const char *text)
+{
+	cleanup_response struct pam_response *response = NULL;
+
+	if (conversation->silent || conversation->mute || text[0] == '\0')
+		return;
+	if (conversation_call(conversation, style, text, &response) < 0)
+		conversation->mute = true;
+}
+
+static void conversation_show(void *context, enum client_tone tone,
+			      const struct client_text *text)
+{
+	if (tone == CLIENT_INFO)
+		conversation_say(context, PAM_TEXT_INFO, text->english);
+	else if (tone == CLIENT_WARNING)
+		conversation_say(context, PAM_ERROR_MSG, text->english);
+}
+
+/* Ends the dialogue from this side. */
+static int conversation_end(struct conversation *conversation, enum hygie_outcome outcome,
+			    int error)
+{
+	conversation->outcome = outcome;
+	return error;
+}
+
+/* `fd` stays unwatched: PAM has no way to take a prompt back. */
+static int conversation_ask(void *context, int fd, bool echo, const struct client_text *text,
+			    struct secret **ret_answer)
+{
+	cleanup_response struct pam_response *response = NULL;
+	struct conversation *conversation = context;
+	const size_t most = echo ? HYGIE_USER_MAX - 1 : HYGIE_PIN_MAX;
+	size_t size;
+	int r;
+
+	(void)fd;
+	if (conversation->outcome != HYGIE_OK)
+		return -ECANCELED;
+	r = conversation_call(conversation, echo ? PAM_PROMPT_ECHO_ON : PAM_PROMPT_ECHO_OFF,
+			      text->english, &response);
+	if (r < 0)
+		return conversation_end(conversation, HYGIE_GAVE_UP, r);
+	if (!response || !response->resp)
+		return conversation_end(conversation, HYGIE_GAVE_UP, -ECANCELED);
+	size = strlen(response->resp);
+	if (size > most)
+		return conversation_end(conversation,
+					echo ? HYGIE_REFUSED : HYGIE_PIN_MALFORMED, -E2BIG);
+	r = secret_new_from(response->resp, size, ret_answer);
+	return r < 0 ? conversation_end(conversation, HYGIE_FAULT, r) : 0;
+}
+
+const struct client_callbacks conversation_callbacks = {
+	.show = conversation_show,
+	.ask = conversation_ask,
+};
+
+void conversation_refuse(struct conversation *conversation, const char *text)
+{
+	conversation_say(conversation, PAM_ERROR_MSG, text);
+}

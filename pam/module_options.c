@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reads the module's arguments; see module_options.h.
+ */
+#include "module_options.h"
+
+#include <security/pam_ext.h>
+#include <string.h>
+#include <syslog.h>
+
+#define SOCKET_PREFIX "socket="
+
+struct module_options module_options_parse(pam_handle_t *handle, int argc,
+					   const char *argv[])
+{
+	struct module_options options = { .socket_path = NULL };
+
+	for (int i = 0; i < argc; i++) {
+		if (strcmp(argv[i], "debug") == 0)
+			options.debug = true;
+		else if (strncmp(argv[i], SOCKET_PREFIX, strlen(SOCKET_PREFIX)) == 0)
+			options.socket_path = argv[i] + strlen(SOCKET_PREFIX);
+		else
+			pam_syslog(handle, LOG_ERR, "unknown argument \"%s\" ignored", argv[i]);
+	}
+	return options;
+}

@@ -1,0 +1,754 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which certificates of tests/pki may log in, and for what reason the others may not; and
+ * what is refused in a site's CA folders. Each refusal stands beside a control that
+ * passes.
+ */
+#include "hygied/trust.h"
+
+#include "pki/fixture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#define FR "fr-igc-sante"
+#define US "us-piv"
+
+static const time_t day = 24 * 60 * 60;
+
+static struct trust *load(const char *folder)
+{
+	char path[8192], reason[TRUST_REASON_SIZE] = "";
+	struct trust *trust = NULL;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", pki_dir, folder);
+	if (trust_load_owned(path, geteuid(), &trust, reason, sizeof(reason)) != 0)
+		fail_msg("%s", reason);
+	return trust;
+}
+
+static struct trust_verdict judge(const struct trust *trust, const char *scheme,
+				  const char *name, time_t now, bool allow_test)
+{
+	cleanup_certificate struct certificate *c = pki_leaf(scheme, name);
+	const struct trust_options options = { .allow_test = allow_test };
+	struct trust_verdict verdict = { 0 };
+
+	assert_int_equal(trust_verify(trust, c, now, &options, &verdict), 0);
+	return verdict;
+}
+
+struct expectation {
+	const char *scheme, *name;
+	enum trust_reason reason;
+};
+
+static void assert_reasons(const struct expectation *expected, size_t count)
+{
+	cleanup_trust struct trust *trust = load("ca");
+
+	for (size_t i = 0; i < count; i++) {
+		struct trust_verdict verdict = judge(trust, expected[i].scheme,
+						     expected[i].name, time(NULL), false);
+
+		if (verdict.reason != expected[i].reason)
+			fail_msg("%s/%s: %d instead of %d: %s", expected[i].scheme,
+				 expected[i].name, verdict.reason, expected[i].reason,
+				 trust_reason_text(verdict.reason));
+		if (verdict.reason == TRUST_OK)
+			assert_string_equal(verdict.scheme->name, expected[i].scheme);
+	}
+}
+
+static void persons_of_configured_authorities_are_accepted(void **state)
+{
+	static const struct expectation expected[] = {
+		{ US, "person", TRUST_OK },         { FR, "person", TRUST_OK },
+		{ US, "p256", TRUST_OK },           { FR, "p256", TRUST_OK },
+		{ US, "p384", TRUST_OK },           { US, "p521", TRUST_OK },
+		{ US, "bp256", TRUST_OK },          { US, "bp384", TRUST_OK },
+		{ US, "cn-only", TRUST_OK },        { US, "ca-false", TRUST_OK },
+		{ FR, "adeli", TRUST_OK },          { FR, "staff-cpa", TRUST_OK },
+		{ FR, "latin1-teletex", TRUST_OK }, { FR, "cpf", TRUST_OK },
+		{ FR, "set-order-0", TRUST_OK },    { FR, "set-order-5", TRUST_OK },
+		{ US, "subject-60k", TRUST_OK },
+	};
+
+	(void)state;
+	assert_reasons(expected, array_size(expected));
+}
+
+static void foreign_authorities_are_refused(void **state)
+{
+	static const struct expectation expected[] = {
+		{ US, "person", TRUST_OK },
+		{ US, "twin-ca", TRUST_UNKNOWN_ISSUER },
+		{ FR, "twin-ca", TRUST_UNKNOWN_ISSUER },
+		{ US, "twin-ca-akid", TRUST_BAD_SIGNATURE },
+		{ FR, "twin-ca-akid", TRUST_BAD_SIGNATURE },
+		{ US, "self-signed", TRUST_UNKNOWN_ISSUER },
+		{ US, "self-signed-ca", TRUST_UNKNOWN_ISSUER },
+		{ US, "no-akid", TRUST_MALFORMED },
+	};
+
+	(void)state;
+	assert_reasons(expected, array_size(expected));
+}
+
+static void the_twin_authorities_accept_what_is_theirs(void **state)
+{
+	cleanup_trust struct trust *trust = load("ca-twin");
+
+	(void)state;
+	assert_int_equal(judge(trust, FR, "twin-ca", time(NULL), false).reason, TRUST_OK);
+	assert_int_equal(judge(trust, US, "twin-ca", time(NULL), false).reason, TRUST_OK);
+	assert_int_equal(judge(trust, FR, "person", time(NULL), false).reason,
+			 TRUST_UNKNOWN_ISSUER);
+}
+
+static void out_of_date_is_refused(void **state)
+{
+	static const struct expectation expected[] = {
+		{ US, "person", TRUST_OK },
+		{ US, "expired", TRUST_EXPIRED },
+		{ FR, "expired", TRUST_EXPIRED },
+		{ US, "future", TRUST_NOT_YET_VALID },
+		{ US, "below-expired", TRUST_CA_NOT_IN_DATE },
+		{ US, "below-future", TRUST_CA_NOT_IN_DATE },
+	};
+
+	(void)state;
+	assert_reasons(expected, array_size(expected));
+}
+
+static void the_time_given_decides_to_the_second(void **state)
+{
+	cleanup_trust struct trust *trust = load("ca");
+	cleanup_certificate struct certificate *c = pki_leaf(US, "person");
+	const time_t first = certificate_not_before(c), last = certificate_not_after(c);
+
+	(void)state;
+	assert_int_equal(judge(trust, US, "person", first - 1, false).reason,
+			 TRUST_NOT_YET_VALID);
+	assert_int_equal(judge(trust, US, "person", first, false).reason, TRUST_OK);
+	assert_int_equal(judge(trust, US, "person", last - 1, false).reason, TRUST_OK);
+	assert_int_equal(judge(trust, US, "person", last + 1, false).reason,
+			 TRUST_EXPIRED);
+	assert_int_equal(judge(trust, US, "expired", time(NULL) - 2 * day, false).reason,
+			 TRUST_OK);
+	assert_int_equal(judge(trust, US, "future", time(NULL) + 3 * day, false).reason,
+			 TRUST_OK);
+}
+
+static void weak_keys_are_refused(void **state)
+{
+	static const struct expectation expected[] = {
+		{ US, "person", TRUST_OK },
+		{ US, "rsa1024", TRUST_WEAK_KEY },
+		{ FR, "rsa1024", TRUST_WEAK_KEY },
+		{ US, "p224", TRUST_WEAK_KEY },
+		{ US, "k256", TRUST_WEAK_KEY },
+		{ US, "p256-explicit", TRUST_WEAK_KEY },
+		{ US, "ed25519", TRUST_WEAK_KEY },
+		{ US, "below-weak", TRUST_WEAK_KEY },
+	};
+
+	(void)state;
+	assert_reasons(expected, array_size(expected));
+}
+
+static void outdated_hashes_are_refused_below_the_anchor_only(void **state)
+{
+	static const struct expectation expected[] = {
+		{ US, "sha1-signed", TRUST_WEAK_SIGNATURE },
+		{ FR, "sha1-signed", TRUST_WEAK_SIGNATURE },
+		{ FR, "md5-signed", TRUST_WEAK_SIGNATURE },
+		{ US, "below-sha1", TRUST_WEAK_SIGNATURE },
+		{ FR, "below-sha1-root", TRUST_OK },
+	};
+
+	(void)state;
+	assert_reasons(expected, array_size(expected));
+}
+
+static void keys_for_something_else_are_refused(void **state)
+{
+	static const struct expectation expected[] = {
+		{ US, "usage-missing", TRUST_KEY_USAGE },
+		{ US, "usage-non-repudiation", TRUST_KEY_USAGE },
+		{ FR, "usage-non-repudiation", TRUST_KEY_USAGE },
+		{ US, "eku-missing", TRUST_EXTENDED_KEY_USAGE },
+		{ FR, "eku-missing", TRUST_EXTENDED_KEY_USAGE },
+		{ US, "eku-email", TRUST_EXTENDED_KEY_USAGE },
+		{ US, "eku-any", TRUST_EXTENDED_KEY_USAGE },
+		{ US, "below-server", TRUST_EXTENDED_KEY_USAGE },
+		{ US, "eku-client", TRUST_OK },
+		{ US, "eku-logon", TRUST_OK },
+		{ US, "below-logon", TRUST_OK },
+		{ US, "card-auth", TRUST_CARD_AUTH_KEY },
+		{ US, "card-auth-usage", TRUST_CARD_AUTH_KEY },
+		{ US, "card-auth-policy", TRUST_CARD_AUTH_KEY },
+		{ US, "server", TRUST_CARD_AUTH_KEY },
+	};
+
+	(void)state;
+	assert_reasons(expected, array_size(expected));
+}
+
+static void a_leaf_is_never_an_authority(void **state)
+{
+	static const struct expectation expected[] = {
+		{ US, "ca-false", TRUST_OK },
+		{ US, "below-leaf", TRUST_UNKNOWN_ISSUER },
+		{ US, "ca-true", TRUST_IS_CA },
+	};
+	cleanup_trust struct trust *trust = load("ca");
+	static const char *const names[] = { "cert-sign", "leaf-that-signs" };
+
+	(void)state;
+	assert_reasons(expected, array_size(expected));
+	/* Strict checking may find another fault in such a thing first. */
+	for (size_t i = 0; i < array_size(names); i++) {
+		enum trust_reason reason =
+			judge(trust, US, names[i], time(NULL), false).reason;
+
+		if (reason != TRUST_IS_CA && reason != TRUST_BROKEN_CHAIN)
+			fail_msg("%s: %d", names[i], reason);
+	}
+}
+
+static void an_anchor_shown_as_a_card_is_refused(void **state)
+{
+	cleanup_trust struct trust *trust = load("ca-self");
+	cleanup_trust struct trust *good = load("ca");
+
+	(void)state;
+	assert_int_equal(trust_anchor_count(trust, NULL), 1);
+	assert_int_equal(judge(trust, US, "self-signed-ca", time(NULL), false).reason,
+			 TRUST_IS_CA);
+	assert_int_equal(judge(good, US, "person", time(NULL), false).reason, TRUST_OK);
+}
+
+static void chains_that_break_their_limits_are_refused(void **state)
+{
+	static const struct expectation expected[] = {
+		{ US, "below-beyond-pathlen", TRUST_BROKEN_CHAIN },
+		{ US, "below-constrained", TRUST_OK },
+		{ US, "below-constrained-outside", TRUST_BROKEN_CHAIN },
+		{ US, "below-policy", TRUST_OK },
+		{ US, "below-policy-other", TRUST_BROKEN_CHAIN },
+	};
+
+	(void)state;
+	assert_reasons(expected, array_size(expected));
+}
+
+static void only_unknown_extensions_that_are_critical_are_refused(void **state)
+{
+	static const struct expectation expected[] = {
+		{ US, "critical-unknown", TRUST_CRITICAL_EXTENSION },
+		{ FR, "critical-unknown", TRUST_CRITICAL_EXTENSION },
+		{ US, "unknown-not-critical", TRUST_OK },
+		{ FR, "unknown-not-critical", TRUST_OK },
+	};
+
+	(void)state;
+	assert_reasons(expected, array_size(expected));
+}
+
+static void whoever_is_no_person_is_refused(void **state)
+{
+	static const struct expectation expected[] = {
+		{ FR, "organisation", TRUST_ORGANISATION },
+		{ FR, "organisation-as-card", TRUST_ORGANISATION },
+		{ FR, "below-organisations", TRUST_ORGANISATION },
+		{ FR, "below-elementary", TRUST_CARD_AUTH_KEY },
+		{ FR, "software-key", TRUST_CARD_AUTH_KEY },
+		{ FR, "cpe-pseudonym", TRUST_SHARED_CARD },
+		{ FR, "cpe-named", TRUST_OK },
+	};
+
+	(void)state;
+	assert_reasons(expected, array_size(expected));
+}
+
+static void identities_that_lie_are_refused(void **state)
+{
+	static const struct expectation expected[] = {
+		{ FR, "bad-luhn", TRUST_UNREADABLE_IDENTITY },
+		{ FR, "cn-nul", TRUST_UNREADABLE_IDENTITY },
+		{ FR, "cn-twice", TRUST_UNREADABLE_IDENTITY },
+		{ FR, "category-missing", TRUST_UNREADABLE_IDENTITY },
+		{ US, "cn-escape", TRUST_UNREADABLE_IDENTITY },
+		{ US, "cn-60k", TRUST_UNREADABLE_IDENTITY },
+		{ US, "two-upns", TRUST_UNREADABLE_IDENTITY },
+		{ US, "no-name-at-all", TRUST_UNREADABLE_IDENTITY },
+		{ US, "person", TRUST_OK },
+	};
+
+	(void)state;
+	assert_reasons(expected, array_size(expected));
+}
+
+static void test_cards_pass_only_where_they_are_allowed(void **state)
+{
+	static const struct {
+		const char *scheme, *name;
+	} cards[] = {
+		{ FR, "test-category" },
+		{ FR, "below-test" },
+		{ US, "test-policy" },
+	};
+	cleanup_trust struct trust *trust = load("ca");
+
+	(void)state;
+	for (size_t i = 0; i < array_size(cards); i++) {
+		cleanup_certificate struct certificate *c =
+			pki_leaf(cards[i].scheme, cards[i].name);
+		struct trust_verdict verdict = { 0 };
+
+		assert_int_equal(
+			judge(trust, cards[i].scheme, cards[i].name, time(NULL), false)
+				.reason,
+			TRUST_TEST_CARD);
+		assert_int_equal(
+			judge(trust, cards[i].scheme, cards[i].name, time(NULL), true)
+				.reason,
+			TRUST_OK);
+		assert_int_equal(trust_verify(trust, c, time(NULL), NULL, &verdict), 0);
+		assert_int_equal(verdict.reason, TRUST_TEST_CARD);
+	}
+	assert_int_equal(judge(trust, FR, "organisation-test", time(NULL), true).reason,
+			 TRUST_ORGANISATION);
+}
+
+static void the_verdict_names_the_direct_issuer(void **state)
+{
+	cleanup_trust struct trust *trust = load("ca");
+	struct trust_verdict verdict = judge(trust, FR, "person", time(NULL), false);
+	struct trust_verdict unknown = judge(trust, FR, "twin-ca", time(NULL), false);
+	static const uint8_t zeros[CERTIFICATE_HASH_SIZE];
+	char path[8192], command[20000];
+	uint8_t *hash;
+	size_t size;
+
+	(void)state;
+	(void)snprintf(path, sizeof(path), "%s/issuer.hash", pki_dir);
+	(void)snprintf(
+		command, sizeof(command),
+		"openssl pkey -in %s/keys/ca-fr-issuing.pem -pubout -outform DER | "
+		"openssl dgst -sha256 -binary -out %s",
+		pki_dir, path);
+	assert_int_equal(pki_run((const char *const[]){ "sh", "-c", command, NULL }), 0);
+	hash = pki_read(path, &size);
+	assert_int_equal(size, CERTIFICATE_HASH_SIZE);
+	assert_memory_equal(verdict.issuer_key_id, hash, size);
+	assert_ptr_equal(verdict.scheme, identity_scheme_by_name(FR));
+	assert_memory_equal(unknown.issuer_key_id, zeros, sizeof(zeros));
+	assert_null(unknown.scheme);
+	free(hash);
+}
+
+static void each_scheme_believes_its_own_authorities_only(void **state)
+{
+	cleanup_trust struct trust *swapped = load("ca-swapped");
+
+	(void)state;
+	/* The French CA sits in the folder us-piv: its cards are read as PIV, and are
+	 * not. */
+	assert_int_equal(judge(swapped, FR, "person", time(NULL), false).scheme ==
+				 identity_scheme_by_name(FR),
+			 0);
+	assert_int_equal(judge(swapped, US, "person", time(NULL), false).reason,
+			 TRUST_UNKNOWN_ISSUER);
+}
+
+static void a_card_of_two_schemes_is_refused_as_ambiguous(void **state)
+{
+	cleanup_trust struct trust *trust = load("ca-both");
+	struct trust_verdict verdict = judge(trust, US, "person", time(NULL), false);
+
+	(void)state;
+	assert_int_equal(verdict.reason, TRUST_AMBIGUOUS_SCHEME);
+	assert_null(verdict.scheme);
+}
+
+static void intermediates_without_their_anchor_trust_nobody(void **state)
+{
+	cleanup_trust struct trust *trust = load("ca-rootless");
+
+	(void)state;
+	assert_int_equal(trust_anchor_count(trust, NULL), 0);
+	assert_int_equal(judge(trust, US, "person", time(NULL), false).reason,
+			 TRUST_NO_ANCHOR);
+}
+
+static void an_anchor_of_one_scheme_does_not_hold_up_anothers_intermediate(void **state)
+{
+	cleanup_trust struct trust *trust = load("ca-split");
+
+	(void)state;
+	assert_int_equal(trust_anchor_count(trust, identity_scheme_by_name(US)), 0);
+	assert_int_equal(trust_anchor_count(trust, identity_scheme_by_name(FR)), 1);
+	assert_int_equal(judge(trust, US, "person", time(NULL), false).reason,
+			 TRUST_UNKNOWN_ISSUER);
+}
+
+static void zero_is_refusal_and_every_reason_has_its_sentence(void **state)
+{
+	const struct trust_verdict cleared = { 0 };
+
+	(void)state;
+	assert_int_equal(TRUST_UNDECIDED, 0);
+	assert_int_not_equal(cleared.reason, TRUST_OK);
+	for (int i = 0; i < TRUST_REASON_COUNT; i++) {
+		const char *text = trust_reason_text((enum trust_reason)i);
+
+		assert_in_range(strlen(text), 20, 200);
+		for (int k = 0; k < i; k++)
+			assert_string_not_equal(text,
+						trust_reason_text((enum trust_reason)k));
+	}
+	assert_string_equal(trust_reason_text(TRUST_REASON_COUNT),
+			    trust_reason_text(TRUST_UNDECIDED));
+	assert_string_equal(trust_reason_text((enum trust_reason) - 1),
+			    trust_reason_text(TRUST_UNDECIDED));
+}
+
+/* A folder of CAs made for one test: DIR/site with us-piv/root.pem in it. */
+struct site {
+	char dir[4200], scheme[4300], file[4400];
+};
+
+/* Runs a script of sh, which sees the two texts as $1 and $2. */
+static void shell(const char *script, const char *first, const char *second)
+{
+	assert_int_equal(pki_run((const char *const[]){ "sh", "-ec", script, "sh", first,
+							second, NULL }),
+			 0);
+}
+
+static int site_setup(void **state)
+{
+	struct site *site = calloc(1, sizeof(*site));
+
+	(void)snprintf(site->dir, sizeof(site->dir), "%s/site", pki_dir);
+	(void)snprintf(site->scheme, sizeof(site->scheme), "%s/us-piv", site->dir);
+	(void)snprintf(site->file, sizeof(site->file), "%s/root.pem", site->scheme);
+	shell("umask 022; rm -rf \"$1\"; mkdir -p \"$1/us-piv\"; cp \"$2/ca/us-piv/root.pem\" "
+	      "\"$1/us-piv\"; chmod 644 \"$1/us-piv/root.pem\"",
+	      site->dir, pki_dir);
+	*state = site;
+	return 0;
+}
+
+static int site_teardown(void **state)
+{
+	struct site *site = *state;
+
+	shell("rm -rf \"$1\"", site->dir, "");
+	free(site);
+	return 0;
+}
+
+/* Loads the site; a refusal must name the path and hold the word. */
+static void assert_site(const struct site *site, int expected, const char *path,
+			const char *word)
+{
+	struct trust *trust = NULL;
+	char reason[TRUST_REASON_SIZE + 8192] = "";
+	int r = trust_load_owned(site->dir, geteuid(), &trust, reason, sizeof(reason));
+
+	if (r != expected || (r < 0 && (strncmp(reason, path, strlen(path)) != 0 ||
+					strstr(reason, word) == NULL)))
+		fail_msg("%d \"%s\"", r, reason);
+	assert_int_equal(trust != NULL, r == 0);
+	trust_free(trust);
+}
+
+static void assert_site_loads(const struct site *site)
+{
+	assert_site(site, 0, "", "");
+}
+
+static void a_site_with_an_anchor_loads(void **state)
+{
+	const struct site *site = *state;
+	cleanup_trust struct trust *trust = NULL;
+	char reason[TRUST_REASON_SIZE];
+
+	assert_int_equal(
+		trust_load_owned(site->dir, geteuid(), &trust, reason, sizeof(reason)),
+		0);
+	assert_int_equal(trust_anchor_count(trust, NULL), 1);
+	assert_int_equal(trust_anchor_count(trust, identity_scheme_by_name(US)), 1);
+	assert_int_equal(trust_anchor_count(trust, identity_scheme_by_name(FR)), 0);
+}
+
+static void an_empty_site_loads_and_trusts_nobody(void **state)
+{
+	const struct site *site = *state;
+	cleanup_trust struct trust *trust = NULL;
+	cleanup_certificate struct certificate *c = pki_leaf(US, "person");
+	struct trust_verdict verdict = { 0 };
+	char reason[TRUST_REASON_SIZE];
+
+	assert_int_equal(unlink(site->file), 0);
+	assert_int_equal(
+		trust_load_owned(site->dir, geteuid(), &trust, reason, sizeof(reason)),
+		0);
+	assert_int_equal(trust_anchor_count(trust, NULL), 0);
+	assert_int_equal(trust_verify(trust, c, time(NULL), NULL, &verdict), 0);
+	assert_int_equal(verdict.reason, TRUST_NO_ANCHOR);
+}
+
+static void a_missing_site_is_an_error_that_names_it(void **state)
+{
+	const struct site *site = *state;
+
+	shell("rm -rf \"$1\"", site->dir, "");
+	assert_site(site, -ENOENT, site->dir, "cannot be opened");
+}
+
+static void what_others_may_write_is_refused(void **state)
+{
+	const struct site *site = *state;
+	const char *const paths[] = { site->dir, site->scheme, site->file };
+
+	for (size_t i = 0; i < array_size(paths); i++) {
+		const mode_t good = i == 2 ? 0644 : 0755;
+		static const mode_t bad[] = { 0020, 0002 };
+
+		for (size_t k = 0; k < array_size(bad); k++) {
+			assert_int_equal(chmod(paths[i], good | bad[k]), 0);
+			assert_site(site, -EPERM, paths[i], "chmod");
+		}
+		assert_int_equal(chmod(paths[i], good), 0);
+		assert_site_loads(site);
+	}
+}
+
+static void a_folder_above_that_others_may_write_is_refused(void **state)
+{
+	const struct site *site = *state;
+
+	assert_site_loads(site);
+	assert_int_equal(chmod(pki_dir, 0777), 0);
+	assert_site(site, -EPERM, site->dir, "1 up");
+	assert_int_equal(chmod(pki_dir, 0770), 0);
+	assert_site(site, -EPERM, site->dir, "1 up");
+	/* As /tmp is: nobody can rename there what is not his. */
+	assert_int_equal(chmod(pki_dir, 01777), 0);
+	assert_site_loads(site);
+	assert_int_equal(chmod(pki_dir, 0700), 0);
+	assert_site_loads(site);
+}
+
+static void what_belongs_to_another_is_refused(void **state)
+{
+	const struct site *site = *state;
+	struct trust *trust = NULL;
+	char reason[TRUST_REASON_SIZE + 8192];
+
+	assert_site_loads(site);
+	assert_int_equal(trust_load_owned(site->dir, geteuid() + 1, &trust, reason,
+					  sizeof(reason)),
+			 -EPERM);
+	assert_non_null(strstr(reason, "chown"));
+	assert_null(trust);
+	if (geteuid() != 0)
+		return; /* only root can give files away */
+	const char *const paths[] = { site->file, site->scheme, site->dir };
+
+	for (size_t i = 0; i < array_size(paths); i++) {
+		assert_int_equal(chown(paths[i], 65534, 65534), 0);
+		assert_site(site, -EPERM, paths[i], "chown");
+		assert_int_equal(chown(paths[i], 0, 0), 0);
+		assert_site_loads(site);
+	}
+}
+
+static void symbolic_links_are_refused_at_each_level(void **state)
+{
+	const struct site *site = *state;
+
+	assert_site_loads(site);
+	shell("mv \"$1\" \"$1.real\"", site->file, "");
+	shell("ln -s \"$1.real\" \"$1\"", site->file, "");
+	assert_site(site, -ELOOP, site->file, "symbolic link");
+	shell("rm \"$1\"; mv \"$1.real\" \"$1\"", site->file, "");
+	assert_site_loads(site);
+
+	shell("mv \"$1\" \"$2.real\"", site->scheme, site->dir);
+	shell("ln -s \"$2.real\" \"$1\"", site->scheme, site->dir);
+	assert_site(site, -ENOTDIR, site->scheme, "symbolic link");
+	shell("rm \"$1\"; mv \"$2.real\" \"$1\"", site->scheme, site->dir);
+	assert_site_loads(site);
+
+	shell("mv \"$1\" \"$1.real\"; ln -s \"$1.real\" \"$1\"", site->dir, "");
+	assert_site(site, -ENOTDIR, site->dir, "symbolic link");
+	shell("rm \"$1\"; mv \"$1.real\" \"$1\"", site->dir, "");
+	assert_site_loads(site);
+}
+
+static void larger_than_1_mib_is_refused(void **state)
+{
+	const struct site *site = *state;
+
+	/* Comments before the first block are allowed: only the size is wrong. */
+	shell("{ yes '# padding' | head -c \"$2\"; echo; cat \"$1\"; } > \"$1.new\"; mv \"$1.new\" "
+	      "\"$1\"",
+	      site->file, "1000000");
+	assert_site_loads(site);
+	shell("yes '# more' | head -c \"$2\" >> \"$1\"", site->file, "60000");
+	assert_site(site, -EFBIG, site->file, "1 MiB");
+}
+
+static void what_is_no_authority_is_refused(void **state)
+{
+	const struct site *site = *state;
+	static const struct {
+		const char *command, *word;
+	} cases[] = {
+		{ "cp \"$2/leaf/us-piv/person.der\" \"$1\"", "not a CA" },
+		{ "cp \"$2/leaf/us-piv/leaf-that-signs.der\" \"$1\"", "not a CA" },
+		{ "cp \"$2/keys/p256.pem\" \"$1\"", "something else" },
+		{ "echo nothing > \"$1\"", "neither PEM nor DER" },
+		{ ": > \"$1\"", "neither PEM nor DER" },
+		{ "head -n 4 \"$2/ca/us-piv/root.pem\" > \"$1\"", "neither PEM nor DER" },
+		{ "{ cat \"$2/ca/us-piv/root.pem\"; head -n 4 \"$2/ca/us-piv/root.pem\"; } > \"$1\"",
+		  "neither PEM nor DER" },
+		{ "openssl x509 -in \"$2/ca/us-piv/root.pem\" -outform DER -out \"$1\"; echo x >> "
+		  "\"$1\"",
+		  "one whole certificate" },
+		{ "cat \"$2/ca/us-piv/root.pem\" \"$2/keys/p256.pem\" > \"$1\"",
+		  "something else" },
+	};
+
+	for (size_t i = 0; i < array_size(cases); i++) {
+		shell(cases[i].command, site->file, pki_dir);
+		assert_site(site, -EBADMSG, site->file, cases[i].word);
+	}
+	shell("openssl x509 -in \"$2/ca/us-piv/root.pem\" -outform DER -out \"$1\"",
+	      site->file, pki_dir);
+	assert_site_loads(site);
+}
+
+static void several_authorities_in_one_file_are_read(void **state)
+{
+	const struct site *site = *state;
+	cleanup_trust struct trust *trust = NULL;
+	char reason[TRUST_REASON_SIZE];
+
+	shell("cat \"$2\"/ca/us-piv/issuing.pem \"$2\"/ca/us-piv/root.pem "
+	      "\"$2\"/ca-twin/us-piv/root.pem > \"$1\"",
+	      site->file, pki_dir);
+	assert_int_equal(
+		trust_load_owned(site->dir, geteuid(), &trust, reason, sizeof(reason)),
+		0);
+	assert_int_equal(trust_anchor_count(trust, NULL), 2);
+	assert_int_equal(judge(trust, US, "person", time(NULL), false).reason, TRUST_OK);
+}
+
+static void an_unknown_scheme_is_refused(void **state)
+{
+	const struct site *site = *state;
+	char path[4300];
+
+	(void)snprintf(path, sizeof(path), "%s/us-pvi", site->dir);
+	assert_int_equal(mkdir(path, 0755), 0);
+	assert_site(site, -EBADMSG, path, "scheme");
+	assert_int_equal(rmdir(path), 0);
+	assert_site_loads(site);
+}
+
+static void a_certificate_outside_of_the_schemes_folders_is_refused(void **state)
+{
+	const struct site *site = *state;
+	char path[4300];
+
+	(void)snprintf(path, sizeof(path), "%s/root.crt", site->dir);
+	shell("cp \"$1\" \"$2\"", site->file, path);
+	assert_site(site, -EBADMSG, path, "move it");
+	assert_int_equal(unlink(path), 0);
+	shell("echo note > \"$1/README\"; echo note > \"$2/README\"", site->dir,
+	      site->scheme);
+	assert_site_loads(site);
+}
+
+static void a_fifo_does_not_hold_up_the_start(void **state)
+{
+	const struct site *site = *state;
+
+	assert_int_equal(unlink(site->file), 0);
+	assert_int_equal(mkfifo(site->file, 0644), 0);
+	assert_site(site, -EBADMSG, site->file, "not a file");
+}
+
+/* The PKI, and folders that combine its CAs in other ways. */
+static int group_setup(void **state)
+{
+	if (pki_group_setup(state) != 0)
+		return -1;
+	shell("cd \"$1\"; rm -rf ca-self ca-swapped ca-both ca-rootless ca-split site; umask 022;"
+	      "for d in self swapped both rootless split; do mkdir -p ca-$d/us-piv; done;"
+	      "openssl x509 -inform DER -in leaf/us-piv/self-signed-ca.der "
+	      "-out ca-self/us-piv/self.pem;"
+	      "cp ca/fr-igc-sante/root.pem ca/fr-igc-sante/issuing.pem ca-swapped/us-piv;"
+	      "mkdir ca-both/fr-igc-sante ca-split/fr-igc-sante;"
+	      "cp ca/us-piv/root.pem ca/us-piv/issuing.pem ca-both/us-piv;"
+	      "cp ca/us-piv/root.pem ca/us-piv/issuing.pem ca-both/fr-igc-sante;"
+	      "cp ca/us-piv/issuing.pem ca-rootless/us-piv;"
+	      "cp ca/us-piv/issuing.pem ca-split/us-piv;"
+	      "cp ca/us-piv/root.pem ca-split/fr-igc-sante",
+	      pki_dir, "");
+	return 0;
+}
+
+#define site_test(function)                                                              \
+	cmocka_unit_test_setup_teardown(function, site_setup, site_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(persons_of_configured_authorities_are_accepted),
+		cmocka_unit_test(foreign_authorities_are_refused),
+		cmocka_unit_test(the_twin_authorities_accept_what_is_theirs),
+		cmocka_unit_test(out_of_date_is_refused),
+		cmocka_unit_test(the_time_given_decides_to_the_second),
+		cmocka_unit_test(weak_keys_are_refused),
+		cmocka_unit_test(outdated_hashes_are_refused_below_the_anchor_only),
+		cmocka_unit_test(keys_for_something_else_are_refused),
+		cmocka_unit_test(a_leaf_is_never_an_authority),
+		cmocka_unit_test(an_anchor_shown_as_a_card_is_refused),
+		cmocka_unit_test(chains_that_break_their_limits_are_refused),
+		cmocka_unit_test(only_unknown_extensions_that_are_critical_are_refused),
+		cmocka_unit_test(whoever_is_no_person_is_refused),
+		cmocka_unit_test(identities_that_lie_are_refused),
+		cmocka_unit_test(test_cards_pass_only_where_they_are_allowed),
+		cmocka_unit_test(the_verdict_names_the_direct_issuer),
+		cmocka_unit_test(each_scheme_believes_its_own_authorities_only),
+		cmocka_unit_test(a_card_of_two_schemes_is_refused_as_ambiguous),
+		cmocka_unit_test(intermediates_without_their_anchor_trust_nobody),
+		cmocka_unit_test(
+			an_anchor_of_one_scheme_does_not_hold_up_anothers_intermediate),
+		cmocka_unit_test(zero_is_refusal_and_every_reason_has_its_sentence),
+		site_test(a_site_with_an_anchor_loads),
+		site_test(an_empty_site_loads_and_trusts_nobody),
+		site_test(a_missing_site_is_an_error_that_names_it),
+		site_test(what_others_may_write_is_refused),
+		site_test(a_folder_above_that_others_may_write_is_refused),
+		site_test(what_belongs_to_another_is_refused),
+		site_test(symbolic_links_are_refused_at_each_level),
+		site_test(larger_than_1_mib_is_refused),
+		site_test(what_is_no_authority_is_refused),
+		site_test(several_authorities_in_one_file_are_read),
+		site_test(an_unknown_scheme_is_refused),
+		site_test(a_certificate_outside_of_the_schemes_folders_is_refused),
+		site_test(a_fifo_does_not_hold_up_the_start),
+	};
+
+	return cmocka_run_group_tests(tests, group_setup, pki_group_teardown);
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Login and operations; see login.h.
+ *
+ * Nothing is asked of the module between REPORT_READY and C_Login: hygied has reset the
+ * card by then, and the module must notice that in C_Login's own transaction, where it
+ * selects the card's application anew before VERIFY goes out. A call before C_Login would
+ * notice too early, and leave room for another program's select in between.
+ */
+#include "hygie-token/login.h"
+
+#include "hygie-token/decrypt.h"
+#include "hygie-token/report.h"
+#include "hygie-token/sign.h"
+
+/* What an operation came to: a signature, or a secret. */
+struct result {
+	struct signature signature;
+	struct secret *plain;
+};
+
+static enum hygie_outcome pin_check(const struct token *token, const struct secret *pin,
+				    struct failure *failure)
+{
+	if (!pin)
+		return token->info.flags & CKF_PROTECTED_AUTHENTICATION_PATH ?
+			       HYGIE_OK :
+			       failure_set(failure, HYGIE_PIN_MALFORMED,
+					   "no PIN, and the reader has no pin-pad");
+	if (!pin_rule_accepts(&token->pin, pin))
+		return failure_set(failure, HYGIE_PIN_MALFORMED,
+				   "not sent: the token's PIN has %u to %u bytes",
+				   token->pin.min, token->pin.max);
+	return HYGIE_OK;
+}
+
+/* The token is asked for its flags again: with OpenSC and PIV a VERIFY without PIN. */
+static enum hygie_outcome login_refused(const struct token *token, CK_RV rv,
+					struct failure *failure)
+{
+	enum hygie_outcome outcome = failure_pkcs11(failure, "C_Login", rv);
+
+	if (outcome == HYGIE_PIN_WRONG) {
+		failure->flags = token_flags_again(token);
+		failure->has_flags = true;
+	}
+	return outcome;
+}
+
+static enum hygie_outcome token_login(const struct token *token, struct login_order *order,
+				      struct failure *failure)
+{
+	enum hygie_outcome outcome = pin_check(token, order->pin, failure);
+	CK_RV rv;
+
+	if (outcome != HYGIE_OK)
+		return outcome;
+	rv = token->functions->C_Login(token->session, CKU_USER,
+				       order->pin ? secret_bytes(order->pin) : NULL,
+				       order->pin ? secret_size(order->pin) : 0);
+	if (rv == CKR_OK)
+		return HYGIE_OK;
+	login_order_forget_pin(order);
+	return login_refused(token, rv, failure);
+}
+
+static enum hygie_outcome keys_find(const struct token *token, struct login_order *order,
+				    struct key *ret_keys, struct failure *failure)
+{
+	bool needed_again = false;
+
+	for (size_t i = 0; i < order->operation_count; i++) {
+		const struct login_operation *operation = &order->operations[i];
+		enum hygie_outcome outcome;
+
+		outcome = key_find(token, operation->object_id, operation->object_id_size,
+				   &ret_keys[i], failure);
+		if (outcome != HYGIE_OK)
+			return outcome;
+		needed_again = needed_again || ret_keys[i].always_authenticate;
+	}
+	if (!needed_again)
+		login_order_forget_pin(order);
+	return HYGIE_OK;
+}
+
+static enum hygie_outcome operations_run(const struct token *token, struct login_order *order,
+					 struct result *ret_results, struct failure *failure)
+{
+	struct key keys[LOGIN_OPERATIONS_MAX];
+	enum hygie_outcome outcome;
+
+	outcome = keys_find(token, order, keys, failure);
+	for (size_t i = 0; outcome == HYGIE_OK && i < order->operation_count; i++) {
+		const struct login_operation *operation = &order->operations[i];
+
+		if (operation->operation == TOKEN_SIGN)
+			outcome = key_sign(token, &keys[i], operation, order->pin,
+					   &ret_results[i].signature, failure);
+		else
+			outcome = key_decrypt(token, &keys[i], operation, order->pin,
+					      &ret_results[i].plain, failure);
+	}
+	login_order_forget_pin(order);
+	return outcome;
+}
+
+static enum hygie_outcome done_report(const struct result *results, size_t count,
+				      struct failure *failure)
+{
+	cleanup_message struct wire_message *message = NULL;
+	int r;
+
+	r = wire_message_new(WIRE_REPORT_DONE, &message);
+	if (r < 0)
+		return failure_errno(failure, "report", r);
+	wire_add_u32(message, TAG_OUTCOME, HYGIE_OK);
+	for (size_t i = 0; i < count; i++) {
+		const struct signature *signature = &results[i].signature;
+
+		if (results[i].plain) {
+			wire_add_secret(message, TAG_SECRET, results[i].plain);
+			continue;
+		}
+		wire_add_u32(message, TAG_SIGNATURE_SCHEME, signature->scheme);
+		wire_add_bytes(message, TAG_DATA, signature->bytes, signature->size);
+	}
+	r = report_send(message);
+	return r < 0 ? failure_errno(failure, "report", r) : HYGIE_OK;
+}
+
+enum hygie_outcome login_run(const struct token *token, struct login_order *order,
+			     struct failure *failure)
+{
+	struct result results[LOGIN_OPERATIONS_MAX] = { 0 };
+	enum hygie_outcome outcome;
+
+	outcome = token_login(token, order, failure);
+	if (outcome == HYGIE_OK)
+		outcome = operations_run(token, order, results, failure);
+	if (outcome == HYGIE_OK)
+		outcome = done_report(results, order->operation_count, failure);
+	for (size_t i = 0; i < order->operation_count; i++)
+		secret_free(results[i].plain);
+	return outcome;
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The command's side of a dialogue; see exchange.h.
+ */
+#include "exchange.h"
+
+#include "libhygie/deadline.h"
+#include "libhygie/printable.h"
+#include "output.h"
+#include "prompt.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static void exchange_fail(struct exchange *exchange, enum hygie_outcome outcome,
+			  const char *text)
+{
+	exchange->outcome = outcome;
+	exchange->result = (struct client_result){ .outcome = outcome };
+	(void)snprintf(exchange->result.text, sizeof(exchange->result.text), "%s",
+		       text ? text : outcome_text(outcome));
+}
+
+static void exchange_show(void *context, enum client_tone tone, const struct client_text *text)
+{
+	(void)context;
+	output_sentence(tone, text->english);
+}
+
+/* What a prompt that failed came to; NULL text: the outcome's own. */
+static enum hygie_outcome outcome_of_prompt(int error, const char **ret_text)
+{
+	*ret_text = NULL;
+	switch (-error) {
+	case E2BIG:
+		return HYGIE_PIN_MALFORMED;
+	case ENOMEM:
+	case EPERM:
+		return HYGIE_FAULT;
+	case ENXIO:
+		*ret_text = "There is no terminal to ask on. In a script, give the PIN on "
+			    "standard input with --pin-stdin.";
+		return HYGIE_GAVE_UP;
+	default:
+		return HYGIE_GAVE_UP;
+	}
+}
+
+static int exchange_ask(void *context, int fd, bool echo, const struct client_text *text,
+			struct secret **ret_answer)
+{
+	struct exchange *exchange = context;
+	char clean[PRINTABLE_SIZE(HYGIE_TEXT_MAX)];
+	struct prompt prompt = { .text = clean,
+				 .echo = echo,
+				 .most = echo ? HYGIE_USER_MAX - 1 : HYGIE_PIN_MAX,
+				 .watched = fd };
+	const char *why;
+	int r;
+
+	if (exchange->outcome != HYGIE_OK)
+		return -ECANCELED;
+	text_clean(clean, sizeof(clean), text->english, strlen(text->english));
+	r = exchange->options->given & OPTION_PIN_STDIN ? prompt_stdin(&prompt, ret_answer) :
+							  prompt_terminal(&prompt, ret_answer);
+	if (r < 0) {
+		enum hygie_outcome outcome = outcome_of_prompt(r, &why);
+
+		exchange_fail(exchange, outcome, why);
+	}
+	return r;
+}
+
+static void exchange_item(void *context, const struct wire_message *item)
+{
+	struct exchange *exchange = context;
+
+	if (exchange->outcome == HYGIE_OK &&
+	    json_array_append_new(exchange->items, record_from_item(item)) < 0)
+		exchange_fail(exchange, HYGIE_FAULT, NULL);
+}
+
+static const struct client_callbacks callbacks = {
+	.show = exchange_show,
+	.ask = exchange_ask,
+	.item = exchange_item,
+};
+
+/*
+ * Puts both sides together. When a prompt was cut short because hygied had ended the
+ * dialogue (the card was pulled), what hygied says is the reason; else it is ours.
+ */
+static void exchange_conclude(struct exchange *exchange, const struct client_result *result)
+{
+	bool ours = exchange->outcome != HYGIE_OK;
+	bool daemon_ended = exchange->outcome == HYGIE_GAVE_UP && result->outcome != HYGIE_OK &&
+			    result->outcome != HYGIE_GAVE_UP;
+	const char *text = result->text[0] ? result->text : outcome_text(result->outcome);
+
+	if (ours && !daemon_ended)
+		return;
+	exchange->result = *result;
+	if (result->outcome != HYGIE_OK || result->text[0])
+		text_clean(exchange->result.text, sizeof(exchange->result.text), text,
+			   strlen(text));
+}
+
+void exchange_run(const struct options *options, const struct wire_message *request,
+		  unsigned milliseconds, struct exchange *ret_exchange)
+{
+	struct client_result result;
+
+	*ret_exchange = (struct exchange){ .options = options,
+					   .items = json_array(),
+					   .outcome = HYGIE_OK };
+	if (!ret_exchange->items) {
+		exchange_fail(ret_exchange, HYGIE_FAULT, NULL);
+		return;
+	}
+	client_run(options->socket, request, deadline_after(milliseconds), &callbacks,
+		   ret_exchange, &result);
+	exchange_conclude(ret_exchange, &result);
+}
+
+void exchange_end(struct exchange *exchange)
+{
+	json_decref(exchange->items);
+	exchange->items = NULL;
+}

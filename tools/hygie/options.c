@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reads the command line by a table; see options.h.
+ */
+#include "options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#define NO_VALUE ((size_t)-1)
+#define FIRST_NUMBER 256 /* above every character */
+
+static const struct option_row {
+	const char *name; /* with its dashes */
+	unsigned bit;
+	size_t offset; /* of the value in struct options, or NO_VALUE */
+	int letter;    /* short form, or 0 */
+} rows[] = {
+	{ "--help", OPTION_HELP, NO_VALUE, 'h' },
+	{ "--version", OPTION_VERSION, NO_VALUE, 'V' },
+	{ "--json", OPTION_JSON, NO_VALUE, 0 },
+	{ "--socket", OPTION_SOCKET, offsetof(struct options, socket), 0 },
+	{ "--pin-stdin", OPTION_PIN_STDIN, NO_VALUE, 0 },
+	{ "--reassign", OPTION_REASSIGN, NO_VALUE, 0 },
+	{ "--reader", OPTION_READER, offsetof(struct options, reader), 0 },
+	{ "--user", OPTION_USER, offsetof(struct options, user), 0 },
+	{ "--reason", OPTION_REASON, offsetof(struct options, reason), 0 },
+	{ "--config", OPTION_CONFIG, offsetof(struct options, config), 0 },
+};
+
+const char *option_name(unsigned bits)
+{
+	for (size_t i = 0; i < array_size(rows); i++)
+		if (bits & rows[i].bit)
+			return rows[i].name;
+	return "";
+}
+
+static void options_take(struct options *options, const struct option_row *row,
+			 const char *value)
+{
+	options->given |= row->bit;
+	if (row->offset != NO_VALUE)
+		memcpy((char *)options + row->offset, &value, sizeof(value));
+}
+
+static int operands_take(struct options *options, int argc, char *argv[], char *reason,
+			 size_t reason_size)
+{
+	for (int i = optind; i < argc; i++) {
+		if (options->operand_count == OPTION_OPERANDS_MAX) {
+			(void)snprintf(reason, reason_size, "Too many arguments.");
+			return -EINVAL;
+		}
+		options->operands[options->operand_count++] = argv[i];
+	}
+	return 0;
+}
+
+int options_parse(int argc, char *argv[], struct options *ret_options, char *reason,
+		  size_t reason_size)
+{
+	struct option longs[array_size(rows) + 1] = { 0 };
+	int error = 0;
+	int number;
+
+	*ret_options = (struct options){ 0 };
+	for (size_t i = 0; i < array_size(rows); i++)
+		longs[i] = (struct option){
+			.name = rows[i].name + 2,
+			.has_arg = rows[i].offset == NO_VALUE ? no_argument : required_argument,
+			.val = rows[i].letter ? rows[i].letter : FIRST_NUMBER + (int)i,
+		};
+	opterr = 0;
+	/* Goes on after a mistake: a later --json still says how to tell it. */
+	while ((number = getopt_long(argc, argv, ":hV", longs, NULL)) != -1) {
+		bool known = false;
+
+		for (size_t i = 0; i < array_size(rows); i++)
+			if (number == longs[i].val) {
+				options_take(ret_options, &rows[i], optarg);
+				known = true;
+			}
+		if (known || error < 0)
+			continue;
+		error = -EINVAL;
+		(void)snprintf(reason, reason_size, "%s \"%s\".",
+			       number == ':' ? "A value is missing after" :
+					       "There is no option",
+			       argv[optind - 1]);
+	}
+	return error < 0 ? error : operands_take(ret_options, argc, argv, reason, reason_size);
+}

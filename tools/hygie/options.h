@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The command line of hygie: long options, which may stand before or after the
+ * subcommand, and operands. A table says which options there are; each subcommand says
+ * which of them it takes.
+ */
+#pragma once
+
+#include "libhygie/attributes.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define OPTION_OPERANDS_MAX 4
+
+enum option_bit {
+	OPTION_HELP = 1u << 0,
+	OPTION_VERSION = 1u << 1,
+	OPTION_JSON = 1u << 2,
+	OPTION_SOCKET = 1u << 3,
+	OPTION_PIN_STDIN = 1u << 4,
+	OPTION_REASSIGN = 1u << 5,
+	OPTION_READER = 1u << 6,
+	OPTION_USER = 1u << 7,
+	OPTION_REASON = 1u << 8,
+	OPTION_CONFIG = 1u << 9,
+};
+
+/* Taken by every subcommand. */
+#define OPTION_COMMON (OPTION_HELP | OPTION_VERSION | OPTION_JSON | OPTION_SOCKET)
+
+/* What was given; strings are borrowed from argv, NULL when not given. */
+struct options {
+	unsigned given; /* enum option_bit */
+	const char *socket, *reader, *user, *reason, *config;
+	const char *operands[OPTION_OPERANDS_MAX];
+	size_t operand_count;
+};
+
+/*
+ * Reads argv. 0; or -EINVAL with one sentence in `reason` of `reason_size` bytes;
+ * ret_options is filled as far as it was read, so that --json is known even then.
+ */
+int options_parse(int argc, char *argv[], struct options *ret_options, char *reason,
+		  size_t reason_size) must_check;
+
+/* The name of the first option in `bits` ("--reader"), for a sentence. */
+const char *option_name(unsigned bits);

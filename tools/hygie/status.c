@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * hygie status: what runs, which readers there are, and what is in them.
+ */
+#include "command.h"
+#include "display.h"
+#include "output.h"
+
+#include <stdio.h>
+
+#define STATUS_MILLISECONDS 15000
+
+static const struct column service_columns[] = {
+	{ "name", "SERVICE" },
+	{ "value", "STATE" },
+};
+
+static const struct column reader_columns[] = {
+	{ "reader", "READER" }, { "state", "STATE" },	{ "holder", "HOLDER" },
+	{ "user", "USER" },	{ "card_id", "CARD" },	{ "scheme", NULL },
+	{ "person_id", NULL },	{ "not_after", "UNTIL" }, { "trust", "TRUST" },
+	{ "tries", "TRIES" },	{ "exclusive", "EXCLUSIVE" },
+};
+
+static int status_json(const struct exchange *exchange)
+{
+	json_t *value = output_result(&exchange->result);
+
+	if (json_object_set_new(value, "services",
+				output_records(exchange->items, "service")) < 0 ||
+	    json_object_set_new(value, "readers",
+				output_records(exchange->items, "reader")) < 0) {
+		json_decref(value);
+		value = NULL;
+	}
+	return output_json(value, HYGIE_OK);
+}
+
+int command_status(const struct options *options)
+{
+	cleanup_message struct wire_message *request = NULL;
+	cleanup_exchange struct exchange exchange = { 0 };
+	size_t services;
+
+	if (wire_message_new(WIRE_REQUEST_STATUS, &request) < 0)
+		return output_fault(options);
+	exchange_run(options, request, STATUS_MILLISECONDS, &exchange);
+	if (exchange.result.outcome != HYGIE_OK)
+		return output_failure(options, &exchange.result);
+	if (options->given & OPTION_JSON)
+		return status_json(&exchange);
+	services = output_table(exchange.items, "service", service_columns,
+				array_size(service_columns), true);
+	if (services > 0 && display_is_terminal(stdout))
+		(void)fputc('\n', stdout);
+	if (output_table(exchange.items, "reader", reader_columns, array_size(reader_columns),
+			 true) == 0)
+		output_empty("No card reader is attached. Plug one in: it is found by itself.");
+	return 0;
+}

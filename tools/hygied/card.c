@@ -1,0 +1,516 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One card and its succession of helpers; see card.h.
+ */
+#include "hygied/card.h"
+
+#include "hygied/card_order.h"
+#include "hygied/helper.h"
+#include "hygied/reset.h"
+#include "libhygie/deadline.h"
+#include "libhygie/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+struct login {
+	bool running;
+	card_login_callback callback;
+	void *context;
+	struct challenge challenge;
+};
+
+struct card {
+	const struct card_environment *environment;
+	const struct profile *profile; /* NULL: unreadable for good */
+	char reader[READER_NAME_MAX];  /* "" for a token by URI */
+	enum card_state state;
+	struct helper *helper;
+	struct reset *reset;
+	sd_event_source *timer; /* of warming up, or of the login */
+	struct token_report incoming, token; /* being told; as of the last READY */
+	bool known;			     /* token holds something */
+	enum hygie_outcome problem;
+	char detail[HYGIE_TEXT_MAX];
+	struct login login;
+};
+
+static void start_helper(struct card *card);
+
+static void set_state(struct card *card, enum card_state state)
+{
+	card->state = state;
+	card->environment->changed(card->environment->context, card);
+}
+
+static void stop_timer(struct card *card)
+{
+	card->timer = sd_event_source_disable_unref(card->timer);
+}
+
+static int start_timer(struct card *card, uint64_t deadline, sd_event_time_handler_t handler)
+{
+	stop_timer(card);
+	return sd_event_add_time(card->environment->loop, &card->timer, CLOCK_MONOTONIC,
+				 deadline, 1000, handler, card);
+}
+
+/* Ends reading: `problem` stands until the card is tried again. */
+static void fail(struct card *card, enum hygie_outcome problem, const char *detail)
+{
+	stop_timer(card);
+	card->problem = problem;
+	(void)snprintf(card->detail, sizeof(card->detail), "%s", detail);
+	log_warning("%s: card unusable: %s", card_reader(card), detail);
+	if (card->helper)
+		helper_kill(card->helper);
+	set_state(card, CARD_UNREADABLE);
+}
+
+static void finish_login(struct card *card, enum hygie_outcome outcome)
+{
+	card_login_callback callback = card->login.callback;
+	void *context = card->login.context;
+
+	if (!card->login.running)
+		return;
+	stop_timer(card);
+	card->login = (struct login){ .running = false };
+	callback(context, outcome);
+}
+
+/* Judges each certificate and picks its identity, for prompts and status. */
+static void judge_all(struct card *card)
+{
+	const struct card_environment *environment = card->environment;
+	struct trust_options options = { .allow_test =
+						 environment->settings->allow_test_cards };
+
+	for (size_t i = 0; i < card->token.count; i++) {
+		struct token_certificate *entry = &card->token.certificates[i];
+		char reason[HYGIE_TEXT_MAX];
+
+		if (trust_verify(environment->trust, entry->certificate,
+				 card_time(environment), &options, &entry->verdict) < 0)
+			entry->verdict = (struct trust_verdict){ .reason = TRUST_UNDECIDED };
+		entry->has_identity =
+			entry->verdict.scheme &&
+			identity_read(entry->verdict.scheme, entry->certificate,
+				      &entry->identity, reason, sizeof(reason)) == 0;
+	}
+}
+
+static void become_ready(struct card *card)
+{
+	token_report_clear(&card->token);
+	card->token = card->incoming;
+	card->incoming = (struct token_report){ .count = 0 };
+	card->known = true;
+	judge_all(card);
+	set_state(card, CARD_READY);
+}
+
+/*
+ * After warming up the card is reset behind the helper's back: its next call, which is
+ * the one that carries the PIN, then selects the application anew within its own
+ * transaction, so that no program can have the PIN sent to another application.
+ */
+static void on_settled(void *context, bool done)
+{
+	struct card *card = context;
+
+	reset_free(card->reset);
+	card->reset = NULL;
+	if (done)
+		become_ready(card);
+	else
+		fail(card, HYGIE_CARD_BUSY, "pcscd refused to reset the card: another "
+					    "program may hold it exclusively");
+}
+
+static void settle(struct card *card)
+{
+	stop_timer(card);
+	if (!card_has_reader(card)) {
+		become_ready(card);
+		return;
+	}
+	if (reset_start(card->environment->loop, card->reader, RESET_CARD, on_settled, card,
+			&card->reset) < 0)
+		fail(card, HYGIE_FAULT, "no memory to reset the card");
+}
+
+static void on_cleaned(void *context, bool done)
+{
+	struct card *card = context;
+
+	reset_free(card->reset);
+	card->reset = NULL;
+	if (!done)
+		log_warning("%s: pcscd refused to reset the card", card_reader(card));
+	start_helper(card);
+}
+
+/* No PIN state may outlive a helper, whatever its module did: reset, then a successor. */
+static void clean(struct card *card)
+{
+	set_state(card, CARD_READING);
+	if (!card_has_reader(card)) {
+		start_helper(card);
+		return;
+	}
+	if (reset_start(card->environment->loop, card->reader, RESET_CARD, on_cleaned, card,
+			&card->reset) < 0)
+		fail(card, HYGIE_FAULT, "no memory to reset the card");
+}
+
+/* Possession: the signature must belong to the very certificate that was shown. */
+static enum hygie_outcome verify(struct card *card, const struct token_done *done)
+{
+	const struct token_certificate *entry = card_certificate(card);
+	int r;
+
+	if (done->outcome != HYGIE_OK)
+		return done->outcome;
+	if (!entry)
+		return HYGIE_REFUSED;
+	r = certificate_verify_signature(entry->certificate, done->scheme,
+					 card->login.challenge.bytes,
+					 card->login.challenge.size, done->signature,
+					 done->signature_size);
+	if (r == 0)
+		return HYGIE_OK;
+	return r == -EKEYREJECTED ? HYGIE_CARD_NOT_PROVEN : HYGIE_FAULT;
+}
+
+static void take_done(struct card *card, const struct wire_message *message)
+{
+	enum hygie_outcome outcome = HYGIE_CARD_BROKEN;
+	struct token_done done;
+
+	if (token_done_read(message, &done) == 0) {
+		outcome = verify(card, &done);
+		if (done.has_flags)
+			card->token.flags = done.flags;
+		if (done.text[0])
+			log_info("%s: %s", card_reader(card), done.text);
+	}
+	/* It ends by itself too; killing it makes the end certain, in its transaction. */
+	helper_kill(card->helper);
+	finish_login(card, outcome);
+}
+
+static void take_failure(struct card *card, const struct wire_message *message)
+{
+	struct token_done done;
+
+	if (card->login.running)
+		take_done(card, message);
+	else if (token_done_read(message, &done) == 0)
+		fail(card, done.outcome, done.text);
+	else
+		fail(card, HYGIE_CARD_BROKEN, "the helper's report makes no sense");
+}
+
+static void on_report(void *context, const struct wire_message *message)
+{
+	struct card *card = context;
+	int r = 0;
+
+	switch (wire_message_type(message)) {
+	case WIRE_REPORT_TOKEN:
+		r = token_report_take_token(&card->incoming, message);
+		break;
+	case WIRE_REPORT_CERTIFICATE:
+		r = token_report_take_certificate(&card->incoming, message);
+		break;
+	case WIRE_REPORT_READY:
+		if (card->state == CARD_READING)
+			settle(card);
+		return;
+	case WIRE_REPORT_DONE:
+		take_done(card, message);
+		return;
+	default:
+		take_failure(card, message);
+		return;
+	}
+	if (r < 0 && card->state == CARD_READING)
+		fail(card, HYGIE_CARD_BROKEN, "the helper's report makes no sense");
+}
+
+static void on_ended(void *context, const char *why)
+{
+	struct card *card = context;
+	bool served = card->state == CARD_BUSY;
+	char text[HYGIE_TEXT_MAX];
+
+	helper_free(card->helper);
+	card->helper = NULL;
+	token_report_clear(&card->incoming);
+	if (card->login.running)
+		log_warning("%s: hygie-token ended during a login (%s)", card_reader(card), why);
+	finish_login(card, HYGIE_CARD_BROKEN);
+	if (served) {
+		clean(card);
+	} else if (card->state != CARD_UNREADABLE) {
+		reset_free(card->reset);
+		card->reset = NULL;
+		(void)snprintf(text, sizeof(text), "its driver ended unasked (%s)", why);
+		fail(card, HYGIE_CARD_BROKEN, text);
+	}
+}
+
+static const struct helper_callbacks helper_callbacks = {
+	.report = on_report,
+	.ended = on_ended,
+};
+
+static int on_warm_timeout(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)source;
+	(void)usec;
+	fail(userdata, HYGIE_CARD_SILENT, "no answer while reading the card");
+	return 0;
+}
+
+static void start_helper(struct card *card)
+{
+	const struct settings *settings = card->environment->settings;
+	cleanup_message struct wire_message *order = NULL;
+	char reason[HYGIE_TEXT_MAX] = "no memory";
+	int r;
+
+	card->state = CARD_READING;
+	r = card_order_start(card->environment, card->profile, card->reader, &order, reason,
+			     sizeof(reason));
+	if (r < 0) {
+		fail(card, HYGIE_BROKEN_SETUP, reason);
+		return;
+	}
+	r = start_timer(card, deadline_after(settings->warm_deadline), on_warm_timeout);
+	if (r >= 0)
+		r = helper_start(card->environment->loop, settings->helper, order,
+				 &helper_callbacks, card, &card->helper);
+	if (r < 0) {
+		(void)snprintf(reason, sizeof(reason), "cannot start %s: %s",
+			       settings->helper, strerror(-r));
+		fail(card, HYGIE_BROKEN_SETUP, reason);
+	}
+}
+
+static int new_card(const struct card_environment *environment, const char *reader,
+		    const struct profile *profile, struct card **ret_card)
+{
+	struct card *card;
+
+	if (strlen(reader) >= READER_NAME_MAX)
+		return -ENAMETOOLONG;
+	card = calloc(1, sizeof(*card));
+	if (!card)
+		return -ENOMEM;
+	card->environment = environment;
+	card->profile = profile;
+	card->state = CARD_READING;
+	memcpy(card->reader, reader, strlen(reader) + 1);
+	*ret_card = card;
+	return 0;
+}
+
+int card_new(const struct card_environment *environment, const char *reader,
+	     const struct profile *profile, struct card **ret_card)
+{
+	int r;
+
+	r = new_card(environment, reader, profile, ret_card);
+	if (r >= 0)
+		start_helper(*ret_card);
+	return r;
+}
+
+int card_new_unreadable(const struct card_environment *environment, const char *reader,
+			const char *problem, struct card **ret_card)
+{
+	int r;
+
+	r = new_card(environment, reader, NULL, ret_card);
+	if (r >= 0)
+		fail(*ret_card, HYGIE_CARD_UNREADABLE, problem);
+	return r;
+}
+
+void card_free(struct card *card)
+{
+	if (!card)
+		return;
+	finish_login(card, HYGIE_CARD_REMOVED);
+	stop_timer(card);
+	helper_free(card->helper);
+	reset_free(card->reset);
+	token_report_clear(&card->incoming);
+	token_report_clear(&card->token);
+	free(card);
+}
+
+enum card_state card_state(const struct card *card)
+{
+	return card->state;
+}
+
+const char *card_reader(const struct card *card)
+{
+	return card_has_reader(card) || !card->profile ? card->reader : card->profile->uri;
+}
+
+bool card_has_reader(const struct card *card)
+{
+	return card->reader[0] != '\0';
+}
+
+bool card_is_exclusive(const struct card *card)
+{
+	return card->profile && card->profile->exclusive;
+}
+
+uint32_t card_token_flags(const struct card *card)
+{
+	return card->token.flags;
+}
+
+enum hygie_outcome card_problem(const struct card *card, const char **ret_detail)
+{
+	*ret_detail = card->detail;
+	return card->problem;
+}
+
+const struct token_certificate *card_certificate(const struct card *card)
+{
+	if (!card->known || card->token.count == 0)
+		return NULL;
+	for (size_t i = 0; i < card->token.count; i++)
+		if (card->token.certificates[i].verdict.reason == TRUST_OK)
+			return &card->token.certificates[i];
+	return &card->token.certificates[0];
+}
+
+time_t card_time(const struct card_environment *environment)
+{
+	time_t now = time(NULL);
+
+	return now > environment->time_floor ? now : environment->time_floor;
+}
+
+int card_judge(const struct card *card, struct trust_verdict *ret_verdict)
+{
+	const struct card_environment *environment = card->environment;
+	const struct token_certificate *entry = card_certificate(card);
+	struct trust_options options = { .allow_test =
+						 environment->settings->allow_test_cards };
+
+	if (!entry)
+		return -ENOENT;
+	return trust_verify(environment->trust, entry->certificate, card_time(environment),
+			    &options, ret_verdict);
+}
+
+void card_retry(struct card *card)
+{
+	/* A helper that was killed but is not reaped yet: once it is gone, start over. */
+	if (card->state != CARD_UNREADABLE || !card->profile || card->reset)
+		return;
+	if (card->helper) {
+		helper_free(card->helper);
+		card->helper = NULL;
+		token_report_clear(&card->incoming);
+	}
+	clean(card);
+}
+
+static bool character_fits(uint8_t character, int charset)
+{
+	bool digit = character >= '0' && character <= '9';
+	bool letter = (character >= 'a' && character <= 'z') ||
+		      (character >= 'A' && character <= 'Z');
+
+	switch (charset) {
+	case PROFILE_PIN_DIGITS:
+		return digit;
+	case PROFILE_PIN_ALPHANUMERIC:
+		return digit || letter;
+	default:
+		return character >= 0x20 && character != 0x7F;
+	}
+}
+
+static unsigned narrower(uint32_t token, unsigned profile, bool smallest)
+{
+	if (token == 0)
+		return profile;
+	return (token < profile) == smallest ? token : profile;
+}
+
+bool card_pin_fits(const struct card *card, const struct secret *pin)
+{
+	size_t size = secret_size(pin);
+
+	if (!card->profile || size == 0 || size > HYGIE_PIN_MAX)
+		return false;
+	if (size < narrower(card->token.pin_min, card->profile->pin_min, false) ||
+	    size > narrower(card->token.pin_max, card->profile->pin_max, true))
+		return false;
+	for (size_t i = 0; i < size; i++)
+		if (!character_fits(secret_bytes_const(pin)[i], card->profile->pin_charset))
+			return false;
+	return true;
+}
+
+static int on_login_timeout(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct card *card = userdata;
+
+	(void)source;
+	(void)usec;
+	log_warning("%s: no answer to the login in time", card_reader(card));
+	helper_kill(card->helper);
+	finish_login(card, HYGIE_CARD_SILENT);
+	return 0;
+}
+
+int card_login(struct card *card, const struct secret *pin,
+	       const struct challenge *challenge, uint64_t deadline,
+	       card_login_callback callback, void *context)
+{
+	const struct token_certificate *entry = card_certificate(card);
+	cleanup_message struct wire_message *order = NULL;
+	int r;
+
+	if (card->state != CARD_READY || !entry)
+		return -EPROTO;
+	r = card_order_login(pin, entry, challenge, &order);
+	if (r < 0)
+		return r;
+	r = start_timer(card, deadline, on_login_timeout);
+	if (r < 0)
+		return r;
+	r = helper_login(card->helper, order);
+	if (r < 0) {
+		fail(card, HYGIE_CARD_BROKEN, "its driver takes no orders");
+		return r;
+	}
+	card->login = (struct login){ .running = true,
+				      .callback = callback,
+				      .context = context,
+				      .challenge = *challenge };
+	set_state(card, CARD_BUSY);
+	return 0;
+}
+
+void card_login_cancel(struct card *card)
+{
+	if (!card->login.running)
+		return;
+	stop_timer(card);
+	card->login = (struct login){ .running = false };
+	helper_kill(card->helper);
+}

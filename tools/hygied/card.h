@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One card in one reader (or one token that has none), from insertion to removal: its warm
+ * helper, what was read from it, and the one login that may run on it. It goes
+ *
+ *	READING (helper warms up; card is reset once more) -> READY -> BUSY (a PIN was
+ *	sent) -> READING (the helper is dead, the card reset, a successor warms up) -> READY
+ *
+ * or to UNREADABLE, from where card_retry() tries again.
+ */
+#pragma once
+
+#include "hygied/challenge.h"
+#include "hygied/profile.h"
+#include "hygied/readers.h"
+#include "hygied/token_report.h"
+#include "libhygie/outcome.h"
+#include "libhygie/settings.h"
+
+#include <sys/types.h>
+#include <systemd/sd-event.h>
+#include <time.h>
+
+struct card;
+
+enum card_state { CARD_READING = 1, CARD_READY, CARD_BUSY, CARD_UNREADABLE };
+
+#define READERS_KNOWN_MAX 16
+
+/* What every card needs; outlives them all. */
+struct card_environment {
+	sd_event *loop;
+	const struct settings *settings;
+	const struct trust *trust;
+	uid_t helper_uid;
+	gid_t helper_gid;
+	time_t time_floor; /* no certificate is judged at an earlier moment */
+	size_t reader_count;
+	char readers[READERS_KNOWN_MAX][READER_NAME_MAX]; /* all that are attached */
+	void (*changed)(void *context, struct card *card); /* its state is another now */
+	void *context;
+};
+
+/*
+ * A card came: starts its helper. `reader` is "" for a token by URI. Never fails for the
+ * card's sake: it is then UNREADABLE. -ENOMEM. The caller owns the result.
+ */
+int card_new(const struct card_environment *environment, const char *reader,
+	     const struct profile *profile, struct card **ret_card) must_check;
+
+/* A card whose kind no profile knows, or that gives no answer to reset: UNREADABLE. */
+int card_new_unreadable(const struct card_environment *environment, const char *reader,
+			const char *problem, struct card **ret_card) must_check;
+
+/* It was taken out, or we end: ends the helper and a running login (HYGIE_CARD_REMOVED). */
+void card_free(struct card *card);
+
+enum card_state card_state(const struct card *card);
+const char *card_reader(const struct card *card); /* the token's URI where there is none */
+bool card_has_reader(const struct card *card);
+bool card_is_exclusive(const struct card *card);
+uint32_t card_token_flags(const struct card *card);
+
+/* Why it is UNREADABLE: an outcome and an English detail for status and log. */
+enum hygie_outcome card_problem(const struct card *card, const char **ret_detail);
+
+/*
+ * The certificate that a login would use: the first that is trusted, else the first of
+ * all, so that one can say what is wrong with it. NULL before READY or without any.
+ */
+const struct token_certificate *card_certificate(const struct card *card);
+
+/* Judges that certificate anew, now: it may have expired since the card was read. */
+int card_judge(const struct card *card, struct trust_verdict *ret_verdict) must_check;
+
+/* The time at which certificates are judged: the later of clock and floor. */
+time_t card_time(const struct card_environment *environment);
+
+/* Starts over with an UNREADABLE card; nothing happens in any other state. */
+void card_retry(struct card *card);
+
+/* Whether the PIN could be this card's: lengths and characters of profile and token. */
+bool card_pin_fits(const struct card *card, const struct secret *pin);
+
+/* How a login on the card came out; HYGIE_OK means: PIN right and possession proven. */
+typedef void (*card_login_callback)(void *context, enum hygie_outcome outcome);
+
+/*
+ * Sends the PIN (NULL at a pin-pad) to a READY card and has `challenge` signed with
+ * card_certificate()'s key. The callback comes exactly once, by `deadline` at the latest,
+ * unless this fails (-EPROTO when not READY) or card_login_cancel() comes first.
+ */
+int card_login(struct card *card, const struct secret *pin,
+	       const struct challenge *challenge, uint64_t deadline,
+	       card_login_callback callback, void *context) must_check;
+
+/* Drops the running login without a callback: the helper dies, the card is reset. */
+void card_login_cancel(struct card *card);

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The two orders that a helper gets, built from profile, settings and readers.
+ */
+#pragma once
+
+#include "hygied/card.h"
+
+/* WIRE_ORDER_START; -ENOENT or -EPERM with `reason` when the module is not usable. */
+int card_order_start(const struct card_environment *environment,
+		     const struct profile *profile, const char *reader,
+		     struct wire_message **ret_order, char *reason,
+		     size_t reason_size) must_check;
+
+/* WIRE_ORDER_LOGIN: the PIN (NULL at a pin-pad) and one signature over the challenge. */
+int card_order_login(const struct secret *pin, const struct token_certificate *certificate,
+		     const struct challenge *challenge,
+		     struct wire_message **ret_order) must_check;

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the daemon is made of, handed to each request. One thread, one event loop.
+ */
+#pragma once
+
+#include "hygied/cards.h"
+#include "hygied/profile.h"
+#include "hygied/registry.h"
+#include "hygied/ticket.h"
+#include "hygied/trust.h"
+#include "libhygie/settings.h"
+
+struct server;
+
+struct hygied {
+	sd_event *loop;
+	struct settings settings;
+	struct profiles *profiles;
+	struct trust *trust;
+	struct registry *registry;
+	struct tickets *tickets;
+	struct card_environment environment;
+	struct cards *cards;
+	struct server *server;
+	uint64_t settled; /* monotonic: by then the readers that are there were heard of */
+};

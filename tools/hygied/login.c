@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The dialogue of authentication and enrolment; see login.h. It moves on events only: a
+ * card's change, the person's answer, the card's answer, or one timer.
+ */
+#include "hygied/login.h"
+
+#include "hygied/candidate.h"
+#include "hygied/login_result.h"
+#include "hygied/policy.h"
+#include "hygied/reset.h"
+#include "libhygie/deadline.h"
+#include "libhygie/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PROMPTS_MAX 3 /* whose card, the PIN, the last try typed knowingly */
+
+static void choose(struct login *login);
+static void ask_pin(struct login *login);
+static void prove(struct login *login);
+
+static void finish(struct login *login, enum hygie_outcome outcome, const char *text)
+{
+	login->stage = LOGIN_FINISHED;
+	login->timer = sd_event_source_disable_unref(login->timer);
+	login_result_send(login, outcome, text);
+}
+
+static void set_timer(struct login *login, uint64_t deadline, sd_event_time_handler_t handler)
+{
+	login->timer = sd_event_source_disable_unref(login->timer);
+	if (sd_event_add_time(login->hygied->loop, &login->timer, CLOCK_MONOTONIC, deadline,
+			      1000, handler, login) < 0)
+		finish(login, HYGIE_FAULT, NULL);
+}
+
+/* What nobody's card in time means, by what is missing. */
+static enum hygie_outcome missing(const struct login *login)
+{
+	const struct cards *cards = login->hygied->cards;
+
+	if (cards_have_tokens(cards) || cards_reader_count(cards) > 0)
+		return HYGIE_NO_CARD;
+	return cards_service_is_up(cards) ? HYGIE_NO_READER : HYGIE_UNAVAILABLE;
+}
+
+/* Until when a card is waited for; never before the readers were heard of. */
+static uint64_t choice_limit(const struct login *login)
+{
+	uint64_t limit = login->reading ? login->reading_deadline : login->card_deadline;
+
+	return limit > login->hygied->settled ? limit : login->hygied->settled;
+}
+
+static int on_choice_timeout(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct login *login = userdata;
+
+	(void)source;
+	if (usec < choice_limit(login))
+		choose(login);
+	else
+		finish(login, login->reading ? HYGIE_CARD_SILENT : missing(login), NULL);
+	return 0;
+}
+
+static void tell_insert(struct login *login)
+{
+	const char *arguments[] = { login->user };
+	bool named = login->user[0] != '\0';
+
+	if (login->told_insert || login->pretyped)
+		return;
+	login->told_insert = true;
+	peer_say(login->peer, WIRE_INFO, named ? TEXT_INSERT_CARD_OF : TEXT_INSERT_CARD,
+		 arguments, named ? 1 : 0);
+}
+
+static void wait_for_card(struct login *login)
+{
+	uint64_t settled = login->hygied->settled;
+
+	if (monotonic_now() < settled) {
+		set_timer(login, settled, on_choice_timeout);
+		return;
+	}
+	if (!login->reading && missing(login) == HYGIE_UNAVAILABLE) {
+		finish(login, HYGIE_UNAVAILABLE, NULL);
+		return;
+	}
+	if (!login->reading)
+		tell_insert(login);
+	set_timer(login, choice_limit(login), on_choice_timeout);
+}
+
+/* Two people's cards are in and nobody said who: ask, where somebody can be asked. */
+static void ask_whose(struct login *login, const struct candidates *candidates)
+{
+	char users[HYGIE_TEXT_MAX / 2] = "";
+	const char *arguments[] = { users };
+	size_t used = 0;
+
+	if (login->pretyped || login->prompts++ >= PROMPTS_MAX) {
+		finish(login, HYGIE_REFUSED,
+		       "Cards of several users are in. Take the others out and try again.");
+		return;
+	}
+	for (size_t i = 0; i < candidates->count && used < sizeof(users); i++)
+		used += (size_t)snprintf(users + used, sizeof(users) - used, "%s%s",
+					 i ? ", " : "", candidates->user[i]);
+	login->stage = LOGIN_ASKING_WHO;
+	peer_ask(login->peer, true, TEXT_WHOSE_CARD, arguments, 1);
+	set_timer(login, deadline_after(login->hygied->settings.pin_wait),
+		  login_on_silence);
+}
+
+int login_on_silence(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)source;
+	(void)usec;
+	finish(userdata, HYGIE_TIMED_OUT, NULL);
+	return 0;
+}
+
+static int on_probe_timeout(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)source;
+	(void)usec;
+	finish(userdata, HYGIE_CARD_BUSY, NULL);
+	return 0;
+}
+
+static void on_probed(void *context, bool done)
+{
+	struct login *login = context;
+
+	/* A refusal (held exclusively) is as good as no answer. */
+	reset_free(login->probe);
+	login->probe = NULL;
+	if (login->stage != LOGIN_PROBING)
+		return;
+	if (done)
+		ask_pin(login);
+	else
+		finish(login, HYGIE_CARD_BUSY, NULL);
+}
+
+/* Before a person types a PIN: is the reader free? A program that holds it is told now. */
+static void probe(struct login *login)
+{
+	if (!card_has_reader(login->card) || card_state(login->card) != CARD_READY) {
+		ask_pin(login);
+		return;
+	}
+	login->stage = LOGIN_PROBING;
+	set_timer(login, deadline_after(login->hygied->settings.busy_deadline),
+		  on_probe_timeout);
+	if (login->stage == LOGIN_PROBING &&
+	    reset_start(login->hygied->loop, card_reader(login->card), PROBE_READER, on_probed,
+			login, &login->probe) < 0)
+		finish(login, HYGIE_FAULT, NULL);
+}
+
+static void take_card(struct login *login, struct card *card, const char *user)
+{
+	const struct token_certificate *entry = card_certificate(card);
+
+	login->card = card;
+	memcpy(login->key_id, certificate_key_id(entry->certificate), sizeof(login->key_id));
+	if (!login->enrolment)
+		(void)snprintf(login->user, sizeof(login->user), "%s", user);
+	if (login->enrolment)
+		login_result_describe_card(login);
+	probe(login);
+}
+
+static bool several_users(const struct candidates *candidates)
+{
+	for (size_t i = 1; i < candidates->count; i++)
+		if (strcmp(candidates->user[i], candidates->user[0]) != 0)
+			return true;
+	return false;
+}
+
+static void choose(struct login *login)
+{
+	struct wanted wanted = { .user = login->user,
+				 .reader = login->reader,
+				 .enrolment = login->enrolment };
+	struct candidates candidates;
+
+	login->stage = LOGIN_CHOOSING;
+	if (candidates_find(login->hygied, &wanted, &candidates) < 0) {
+		finish(login, HYGIE_BROKEN_SETUP, NULL);
+		return;
+	}
+	login->reading = candidates.reading;
+	if (candidates.count > 1 && login->enrolment)
+		finish(login, HYGIE_REFUSED,
+		       "Several cards are in. Name the reader with --reader, or take the "
+		       "others out.");
+	else if (candidates.count > 1 && several_users(&candidates))
+		ask_whose(login, &candidates);
+	else if (candidates.count > 0)
+		take_card(login, candidates.card[0], candidates.user[0]);
+	else if (candidates.reading || candidates.problem == HYGIE_OK)
+		wait_for_card(login);
+	else
+		finish(login, candidates.problem, candidates.problem_text);
+}
+
+/* What the token says of its PIN: HYGIE_OK to go on. */
+static enum hygie_outcome judge_pin_state(const struct login *login)
+{
+	uint32_t flags = card_token_flags(login->card);
+
+	if (flags & TOKEN_PIN_LOCKED)
+		return HYGIE_PIN_BLOCKED;
+	if (flags & TOKEN_PIN_NOT_INITIALIZED)
+		return HYGIE_PIN_NOT_SET;
+	if ((flags & TOKEN_PIN_FINAL_TRY) && login->pretyped)
+		return HYGIE_PIN_LAST_TRY;
+	return HYGIE_OK;
+}
+
+static const char *holder(const struct login *login)
+{
+	const struct token_certificate *entry = card_certificate(login->card);
+
+	return entry && entry->has_identity ? entry->identity.display_name : login->user;
+}
+
+static void ask_pin(struct login *login)
+{
+	uint32_t flags = card_token_flags(login->card);
+	enum hygie_outcome outcome = judge_pin_state(login);
+	const char *arguments[] = { holder(login) };
+	bool last = (flags & TOKEN_PIN_FINAL_TRY) != 0;
+
+	if (outcome != HYGIE_OK || login->prompts++ >= PROMPTS_MAX) {
+		finish(login, outcome != HYGIE_OK ? outcome : HYGIE_REFUSED, NULL);
+		return;
+	}
+	if (flags & TOKEN_PIN_PAD) {
+		peer_say(login->peer, WIRE_INFO, TEXT_PIN_PAD, arguments, 1);
+		login->deadline = deadline_after(login->hygied->settings.pinpad_deadline);
+		prove(login);
+		return;
+	}
+	login->told_last = last;
+	if (last || (flags & TOKEN_PIN_COUNT_LOW))
+		peer_say(login->peer, WIRE_WARNING, last ? TEXT_PIN_LAST : TEXT_PIN_LOW, NULL,
+			 0);
+	login->stage = LOGIN_ASKING_PIN;
+	peer_ask(login->peer, false, last ? TEXT_PIN_PROMPT_LAST : TEXT_PIN_PROMPT, arguments,
+		 1);
+	set_timer(login, deadline_after(login->hygied->settings.pin_wait), login_on_silence);
+}
+
+static int on_queue_timeout(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)source;
+	(void)usec;
+	finish(userdata, HYGIE_CARD_SILENT, NULL);
+	return 0;
+}
+
+static void on_proven(void *context, enum hygie_outcome outcome)
+{
+	struct login *login = context;
+
+	finish(login, outcome, NULL);
+}
+
+/* The card is still the one that was named in the prompt, and still stands. */
+static enum hygie_outcome check_before_pin(struct login *login, const char **ret_text)
+{
+	const struct token_certificate *entry = card_certificate(login->card);
+	struct trust_verdict verdict;
+
+	*ret_text = NULL;
+	if (!entry || memcmp(certificate_key_id(entry->certificate), login->key_id,
+			     sizeof(login->key_id)) != 0)
+		return HYGIE_CARD_REMOVED;
+	if (card_judge(login->card, &verdict) < 0)
+		return HYGIE_FAULT;
+	if (verdict.reason != TRUST_OK) {
+		*ret_text = trust_reason_text(verdict.reason);
+		return HYGIE_CARD_UNTRUSTED;
+	}
+	return judge_pin_state(login);
+}
+
+static void send_pin(struct login *login)
+{
+	struct challenge challenge;
+	struct secret *pin = login->pin;
+	int r;
+
+	r = challenge_new(login->enrolment ? "hygie-enrol-v1" : "hygie-auth-v1", login->user,
+			  login->service, &challenge);
+	login->stage = LOGIN_PROVING;
+	login->timer = sd_event_source_disable_unref(login->timer);
+	login->pin = NULL;
+	if (r >= 0)
+		r = card_login(login->card, pin, &challenge, login->deadline, on_proven,
+			       login);
+	secret_free(pin);
+	if (r < 0)
+		finish(login, HYGIE_CARD_BROKEN, NULL);
+}
+
+/* Goes to the card as soon as it is ready: another login, or a successor's start, first. */
+static void prove(struct login *login)
+{
+	enum hygie_outcome outcome;
+	const char *text;
+
+	switch (card_state(login->card)) {
+	case CARD_READY:
+		break;
+	case CARD_UNREADABLE:
+		finish(login, card_problem(login->card, &text), NULL);
+		return;
+	default:
+		if (login->stage != LOGIN_QUEUED) {
+			login->stage = LOGIN_QUEUED;
+			set_timer(login, login->deadline, on_queue_timeout);
+		}
+		return;
+	}
+	outcome = check_before_pin(login, &text);
+	if (outcome != HYGIE_OK) {
+		finish(login, outcome, text);
+	} else if ((card_token_flags(login->card) & TOKEN_PIN_FINAL_TRY) &&
+		   !login->told_last) {
+		/* A try was lost meanwhile: the last one is typed knowingly or not at all. */
+		secret_free(login->pin);
+		login->pin = NULL;
+		ask_pin(login);
+	} else {
+		send_pin(login);
+	}
+}
+
+static void take_who(struct login *login, const struct secret *answer)
+{
+	size_t size = secret_size(answer);
+
+	if (size == 0 || size >= sizeof(login->user) ||
+	    !utf8_is_valid(secret_bytes_const(answer), size)) {
+		finish(login, HYGIE_GAVE_UP, NULL);
+		return;
+	}
+	memcpy(login->user, secret_bytes_const(answer), size);
+	login->user[size] = '\0';
+	choose(login);
+}
+
+static void on_answer(void *self, struct secret *answer)
+{
+	cleanup_secret struct secret *owned = answer;
+	struct login *login = self;
+
+	if (login->stage == LOGIN_ASKING_WHO) {
+		take_who(login, answer);
+	} else if (login->stage == LOGIN_ASKING_PIN && secret_size(answer) == 0) {
+		finish(login, HYGIE_GAVE_UP, NULL);
+	} else if (login->stage == LOGIN_ASKING_PIN && !card_pin_fits(login->card, answer)) {
+		finish(login, HYGIE_PIN_MALFORMED, NULL);
+	} else if (login->stage == LOGIN_ASKING_PIN) {
+		login->pin = owned;
+		owned = NULL;
+		login->deadline = deadline_after(login->hygied->settings.deadline);
+		prove(login);
+	}
+}
+
+static void on_card_leaving(struct login *login, const struct card *card)
+{
+	if (login->card != card)
+		return;
+	if (login->stage == LOGIN_PROVING)
+		card_login_cancel(login->card);
+	login->card = NULL;
+	finish(login, HYGIE_CARD_REMOVED, NULL);
+}
+
+static void on_card_changed(void *self, enum cards_change change, struct card *card)
+{
+	struct login *login = self;
+
+	if (login->stage == LOGIN_FINISHED)
+		return;
+	if (change == CARDS_LEAVING)
+		on_card_leaving(login, card);
+	else if (login->stage == LOGIN_CHOOSING)
+		choose(login);
+	else if (login->stage == LOGIN_QUEUED && login->card == card)
+		prove(login);
+}
+
+static void login_free(void *self)
+{
+	struct login *login = self;
+
+	if (login->stage == LOGIN_PROVING && login->card)
+		card_login_cancel(login->card);
+	(void)sd_event_source_disable_unref(login->timer);
+	reset_free(login->probe);
+	secret_free(login->pin);
+	free(login);
+}
+
+static const struct dialogue login_dialogue = {
+	.answer = on_answer,
+	.card_changed = on_card_changed,
+	.free = login_free,
+};
+
+static int optional(int r)
+{
+	return r == -ENOENT ? 0 : r;
+}
+
+static int read_request(struct login *login, const struct wire_message *request)
+{
+	uint32_t flags = 0;
+	int r;
+
+	login->enrolment = wire_message_type(request) == WIRE_REQUEST_ENROL;
+	r = optional(wire_get_string(request, TAG_USER, login->user, sizeof(login->user)));
+	if (r >= 0)
+		r = optional(wire_get_string(request, TAG_SERVICE, login->service,
+					     sizeof(login->service)));
+	if (r >= 0)
+		r = optional(wire_get_string(request, TAG_READER, login->reader,
+					     sizeof(login->reader)));
+	if (r >= 0)
+		r = optional(wire_get_u32(request, TAG_FLAGS, &flags));
+	if (r >= 0 && login->enrolment && login->user[0] == '\0')
+		r = -EBADMSG;
+	login->reassign = (flags & REQUEST_REASSIGN) != 0;
+	return r;
+}
+
+/* May this peer ask that, and has the user a card at all? Before any prompt. */
+static enum hygie_outcome admit(struct login *login)
+{
+	const struct settings *settings = &login->hygied->settings;
+	uid_t peer = peer_uid(login->peer);
+	bool has = false;
+
+	if (login->enrolment)
+		return policy_may_administer(peer) ? HYGIE_OK : HYGIE_NOT_ALLOWED;
+	if (login->user[0] == '\0' && peer != 0 &&
+	    !policy_user_name(peer, login->user, sizeof(login->user)))
+		return HYGIE_NOT_ALLOWED;
+	if (login->user[0] == '\0')
+		return HYGIE_OK;
+	if (!policy_may_authenticate(settings, peer, login->user))
+		return HYGIE_NOT_ALLOWED;
+	if (registry_user_has_card(login->hygied->registry, login->user, &has) < 0)
+		return HYGIE_BROKEN_SETUP;
+	return has ? HYGIE_OK : HYGIE_USER_UNKNOWN;
+}
+
+void login_serve(struct hygied *hygied, struct peer *peer,
+		 const struct wire_message *request)
+{
+	const struct settings *settings = &hygied->settings;
+	struct login *login = calloc(1, sizeof(*login));
+	enum hygie_outcome outcome;
+
+	if (!login) {
+		peer_finish(peer, HYGIE_FAULT, NULL);
+		return;
+	}
+	login->hygied = hygied;
+	login->peer = peer;
+	login->started = monotonic_now();
+	peer_set_dialogue(peer, &login_dialogue, login);
+	if (read_request(login, request) < 0) {
+		finish(login, HYGIE_BAD_REQUEST, NULL);
+		return;
+	}
+	login->pretyped = settings_is_pretyped(settings, login->service);
+	login->card_deadline = deadline_after(login->pretyped ? 0 : settings->card_wait);
+	login->reading_deadline = deadline_after(settings->deadline);
+	outcome = admit(login);
+	if (outcome != HYGIE_OK) {
+		finish(login, outcome, NULL);
+		return;
+	}
+	cards_retry(hygied->cards);
+	choose(login);
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How a login or enrolment ends; see login_result.h.
+ */
+#include "hygied/login_result.h"
+
+#include "hygied/policy.h"
+#include "libhygie/deadline.h"
+#include "libhygie/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define CARD_ID_SIZE 17
+#define WARN_BEFORE_END (30 * 24 * 3600)
+
+static void name_card(const struct login *login, char ret_name[CARD_ID_SIZE])
+{
+	for (size_t i = 0; i < 8; i++)
+		(void)snprintf(ret_name + 2 * i, 3, "%02x", login->key_id[i]);
+}
+
+static const struct token_certificate *certificate_of(const struct login *login)
+{
+	return login->card ? card_certificate(login->card) : NULL;
+}
+
+void login_result_describe_card(const struct login *login)
+{
+	const struct token_certificate *entry = certificate_of(login);
+	char identity[HYGIE_TEXT_MAX / 2];
+	const char *arguments[4];
+
+	if (!entry || !entry->has_identity)
+		return;
+	(void)snprintf(identity, sizeof(identity), "%s %s", entry->verdict.scheme->name,
+		       entry->identity.person_id);
+	arguments[0] = entry->identity.display_name;
+	arguments[1] = identity;
+	arguments[2] = certificate_issuer(entry->certificate);
+	arguments[3] = login->user;
+	peer_say(login->peer, WIRE_INFO, TEXT_ENROL_CARD, arguments, 4);
+	if (entry->identity.is_test)
+		peer_say(login->peer, WIRE_WARNING, TEXT_TEST_CARD, NULL, 0);
+}
+
+/* It must be enrolled now, not only when the PIN was asked. */
+static enum hygie_outcome confirm_enrolment(const struct login *login)
+{
+	struct enrolment enrolment;
+	int r;
+
+	r = registry_find_card(login->hygied->registry, login->key_id, &enrolment);
+	if (r == -ENOENT)
+		return HYGIE_CARD_UNKNOWN;
+	if (r < 0)
+		return HYGIE_BROKEN_SETUP;
+	if (enrolment.state != ENROLMENT_ACTIVE)
+		return HYGIE_CARD_REVOKED;
+	if (strcmp(enrolment.user, login->user) != 0)
+		return HYGIE_CARD_OTHER_USER;
+	return HYGIE_OK;
+}
+
+static int fill_enrolment(const struct login *login, const struct token_certificate *entry,
+			  struct enrolment *ret_enrolment)
+{
+	struct enrolment *enrolment = ret_enrolment;
+	const uint8_t *der;
+	size_t size;
+
+	der = certificate_der(entry->certificate, &size);
+	if (size > sizeof(enrolment->certificate))
+		return -E2BIG;
+	*enrolment = (struct enrolment){
+		.not_before = certificate_not_before(entry->certificate),
+		.not_after = certificate_not_after(entry->certificate),
+		.certificate_size = size,
+		.state = ENROLMENT_ACTIVE,
+		.enrolled_at = time(NULL),
+	};
+	memcpy(enrolment->certificate, der, size);
+	memcpy(enrolment->key_id, login->key_id, sizeof(enrolment->key_id));
+	memcpy(enrolment->issuer_key_id, entry->verdict.issuer_key_id,
+	       sizeof(enrolment->issuer_key_id));
+	(void)snprintf(enrolment->user, sizeof(enrolment->user), "%s", login->user);
+	(void)snprintf(enrolment->scheme, sizeof(enrolment->scheme), "%s",
+		       entry->verdict.scheme->name);
+	(void)snprintf(enrolment->person_id, sizeof(enrolment->person_id), "%s",
+		       entry->identity.person_id);
+	(void)snprintf(enrolment->holder, sizeof(enrolment->holder), "%s",
+		       entry->identity.display_name);
+	if (!policy_user_name(peer_uid(login->peer), enrolment->enrolled_by,
+			      sizeof(enrolment->enrolled_by)))
+		(void)snprintf(enrolment->enrolled_by, sizeof(enrolment->enrolled_by),
+			       "uid %u", peer_uid(login->peer));
+	return 0;
+}
+
+static enum hygie_outcome store_enrolment(const struct login *login)
+{
+	const struct token_certificate *entry = certificate_of(login);
+	struct enrolment enrolment;
+	int r;
+
+	if (!entry || !entry->has_identity)
+		return HYGIE_CARD_UNTRUSTED;
+	if (fill_enrolment(login, entry, &enrolment) < 0)
+		return HYGIE_CARD_UNTRUSTED;
+	r = registry_add(login->hygied->registry, &enrolment, login->reassign);
+	if (r == -EEXIST)
+		return HYGIE_ALREADY_ENROLLED;
+	if (r < 0)
+		log_error("cannot store the enrolment of %s: %s", login->user, strerror(-r));
+	return r < 0 ? HYGIE_BROKEN_SETUP : HYGIE_OK;
+}
+
+static void audit(const struct login *login, enum hygie_outcome outcome)
+{
+	char card[CARD_ID_SIZE] = "", uid[16], took[24];
+	bool known = false;
+
+	for (size_t i = 0; i < sizeof(login->key_id); i++)
+		known = known || login->key_id[i] != 0;
+	if (known)
+		name_card(login, card);
+	(void)snprintf(uid, sizeof(uid), "%u", peer_uid(login->peer));
+	(void)snprintf(took, sizeof(took), "%llu",
+		       (unsigned long long)(monotonic_now() - login->started) / 1000);
+	log_audit(login->enrolment ? "enrol" : "authenticate", outcome,
+		  (const struct log_field[]){
+			  { "HYGIE_USER", login->user[0] ? login->user : NULL },
+			  { "HYGIE_SERVICE", login->service[0] ? login->service : NULL },
+			  { "HYGIE_CARD", known ? card : NULL },
+			  { "HYGIE_READER", login->card ? card_reader(login->card) : NULL },
+			  { "HYGIE_PEER_UID", uid },
+			  { "HYGIE_MILLISECONDS", took },
+		  },
+		  6);
+}
+
+/* A certificate that ends soon is told, so that no morning begins with a dead card. */
+static void warn_of_end(const struct login *login, const struct token_certificate *entry)
+{
+	time_t end = certificate_not_after(entry->certificate);
+	char date[32];
+	const char *arguments[] = { date };
+	struct tm parts;
+
+	if (end - card_time(&login->hygied->environment) > WARN_BEFORE_END)
+		return;
+	if (!gmtime_r(&end, &parts) || strftime(date, sizeof(date), "%Y-%m-%d", &parts) == 0)
+		return;
+	peer_say(login->peer, WIRE_WARNING, TEXT_CERTIFICATE_ENDS, arguments, 1);
+}
+
+/* The one success. Whatever cannot be built turns it into a fault. */
+static void send_success(struct login *login)
+{
+	const struct token_certificate *entry = certificate_of(login);
+	cleanup_message struct wire_message *result = NULL;
+	struct ticket ticket = { .user = "" };
+	char name[HYGIE_TICKET_MAX] = "";
+
+	(void)snprintf(ticket.user, sizeof(ticket.user), "%s", login->user);
+	memcpy(ticket.key_id, login->key_id, sizeof(ticket.key_id));
+	if (!entry || wire_message_new(WIRE_RESULT, &result) < 0 ||
+	    (!login->enrolment && tickets_issue(login->hygied->tickets, &ticket, name) < 0)) {
+		audit(login, HYGIE_FAULT);
+		peer_finish(login->peer, HYGIE_FAULT, NULL);
+		return;
+	}
+	warn_of_end(login, entry);
+	wire_add_u32(result, TAG_OUTCOME, HYGIE_OK);
+	wire_add_string(result, TAG_USER, login->user);
+	wire_add_string(result, TAG_HOLDER,
+			entry->has_identity ? entry->identity.display_name : login->user);
+	wire_add_u64(result, TAG_NOT_AFTER,
+		     (uint64_t)certificate_not_after(entry->certificate));
+	if (name[0])
+		wire_add_string(result, TAG_TICKET, name);
+	if (card_token_flags(login->card) & TOKEN_PIN_TO_BE_CHANGED)
+		wire_add_u32(result, TAG_FLAGS, RESULT_PIN_MUST_CHANGE);
+	audit(login, HYGIE_OK);
+	peer_finish_with(login->peer, result);
+}
+
+/* "Wrong PIN." and what is left. */
+static const char *refusal_text(const struct login *login, enum hygie_outcome outcome,
+				char *buffer, size_t size)
+{
+	uint32_t flags = login->card ? card_token_flags(login->card) : 0;
+	enum hygie_text more = TEXT_NONE;
+
+	if (outcome != HYGIE_PIN_WRONG)
+		return NULL;
+	if (flags & TOKEN_PIN_FINAL_TRY)
+		more = TEXT_PIN_LAST;
+	else if (flags & TOKEN_PIN_COUNT_LOW)
+		more = TEXT_PIN_LOW;
+	(void)snprintf(buffer, size, "%s %s", outcome_text(outcome), text_template(more));
+	return buffer;
+}
+
+void login_result_send(struct login *login, enum hygie_outcome outcome, const char *text)
+{
+	char buffer[HYGIE_TEXT_MAX];
+
+	if (outcome == HYGIE_OK)
+		outcome = login->enrolment ? store_enrolment(login) :
+					     confirm_enrolment(login);
+	if (outcome == HYGIE_OK) {
+		send_success(login);
+		return;
+	}
+	audit(login, outcome);
+	peer_finish(login->peer, outcome,
+		    text ? text : refusal_text(login, outcome, buffer, sizeof(buffer)));
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The state of one login dialogue, and how it ends: what is stored, told and audited. The
+ * one place from which success can come.
+ */
+#pragma once
+
+#include "hygied/hygied.h"
+#include "hygied/peer.h"
+
+enum login_stage {
+	LOGIN_CHOOSING = 1, /* no card yet */
+	LOGIN_ASKING_WHO,
+	LOGIN_PROBING,	   /* is the reader free? */
+	LOGIN_ASKING_PIN,
+	LOGIN_QUEUED,	   /* PIN there, card not ready */
+	LOGIN_PROVING,	   /* PIN on its way */
+	LOGIN_FINISHED,
+};
+
+struct login {
+	struct hygied *hygied;
+	struct peer *peer;
+	bool enrolment, reassign, pretyped;
+	char user[HYGIE_USER_MAX];
+	char service[HYGIE_SERVICE_MAX];
+	char reader[READER_NAME_MAX];
+	enum login_stage stage;
+	struct card *card; /* borrowed; NULL once it left */
+	uint8_t key_id[HYGIE_KEY_ID_SIZE];
+	struct secret *pin; /* owned, while queued */
+	struct reset *probe;
+	sd_event_source *timer;
+	uint64_t started, card_deadline, reading_deadline;
+	uint64_t deadline; /* after the PIN */
+	unsigned prompts;
+	bool reading, told_insert, told_last;
+};
+
+/* An sd_event time handler: nobody answered the prompt. */
+int login_on_silence(sd_event_source *source, uint64_t usec, void *userdata);
+
+/* Tells an administrator who is on the card before he asks for its PIN. */
+void login_result_describe_card(const struct login *login);
+
+/*
+ * Ends the dialogue. HYGIE_OK is only a claim that the card has proven itself: the
+ * enrolment is looked up once more (or made), and may turn it into a refusal.
+ */
+void login_result_send(struct login *login, enum hygie_outcome outcome, const char *text);

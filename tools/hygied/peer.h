@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One connection: who is at the other end, what may be said now, and the dialogue that
+ * serves its one request. The kernel says who the peer is (SO_PEERCRED, at connect).
+ */
+#pragma once
+
+#include "libhygie/outcome.h"
+#include "libhygie/protocol.h"
+#include "libhygie/secret.h"
+#include "libhygie/text.h"
+#include "libhygie/wire.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+#include <systemd/sd-event.h>
+
+struct card;
+struct hygied;
+struct peer;
+enum cards_change;
+
+/* How a running request hears of the world. Each may call peer_finish. */
+struct dialogue {
+	/* The answer to the open prompt; taken over. NULL function: prompts are never made. */
+	void (*answer)(void *self, struct secret *answer);
+	/* A card came, changed or is leaving. May be NULL. */
+	void (*card_changed)(void *self, enum cards_change change, struct card *card);
+	void (*free)(void *self);
+};
+
+/* What a peer's request and end mean to the server. */
+struct peer_callbacks {
+	void (*request)(void *context, struct peer *peer, const struct wire_message *request);
+	void (*gone)(void *context, struct peer *peer); /* frees it with peer_free */
+};
+
+/*
+ * Takes over the connection `fd` of `uid`; the request must come within five seconds. The
+ * caller owns the result.
+ */
+int peer_new(sd_event *loop, int fd, uid_t uid, const struct peer_callbacks *callbacks,
+	     void *context, struct peer **ret_peer) must_check;
+void peer_free(struct peer *peer);
+
+uid_t peer_uid(const struct peer *peer);
+
+/* Hands the request to a dialogue, which lives as long as the peer. */
+void peer_set_dialogue(struct peer *peer, const struct dialogue *dialogue, void *self);
+/* Tells the dialogue, if one runs. */
+void peer_card_changed(struct peer *peer, enum cards_change change, struct card *card);
+
+/* Says a sentence (WIRE_INFO, WIRE_WARNING, WIRE_PROGRESS). */
+void peer_say(struct peer *peer, enum wire_type type, enum hygie_text text,
+	      const char *const arguments[], size_t count);
+/* Asks; one prompt at a time. */
+void peer_ask(struct peer *peer, bool echo, enum hygie_text text,
+	      const char *const arguments[], size_t count);
+/* Sends an ITEM or RESULT that the caller filled. */
+void peer_send(struct peer *peer, const struct wire_message *message);
+
+/* Ends the dialogue with an outcome and its sentence (NULL: the outcome's own). */
+void peer_finish(struct peer *peer, enum hygie_outcome outcome, const char *text);
+/* Ends it with a WIRE_RESULT that the caller filled. */
+void peer_finish_with(struct peer *peer, const struct wire_message *result);
+/* Whether the result was sent: nothing more will be. */
+bool peer_is_finished(const struct peer *peer);

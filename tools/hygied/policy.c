@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which peer may ask what; see policy.h.
+ */
+#include "hygied/policy.h"
+
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NSS_BUFFER_SIZE 16384
+#define GROUPS_MAX 1024
+
+bool policy_may_administer(uid_t peer)
+{
+	return peer == 0;
+}
+
+bool policy_user_name(uid_t uid, char *ret_name, size_t size)
+{
+	char buffer[NSS_BUFFER_SIZE];
+	struct passwd entry, *found = NULL;
+
+	if (getpwuid_r(uid, &entry, buffer, sizeof(buffer), &found) != 0 || !found)
+		return false;
+	if (strlen(found->pw_name) >= size)
+		return false;
+	memcpy(ret_name, found->pw_name, strlen(found->pw_name) + 1);
+	return true;
+}
+
+static bool user_entry(const char *user, char *buffer, size_t size, struct passwd *ret_entry)
+{
+	struct passwd *found = NULL;
+
+	return getpwnam_r(user, ret_entry, buffer, size, &found) == 0 && found;
+}
+
+static bool is_member(const struct passwd *user, const char *group)
+{
+	char buffer[NSS_BUFFER_SIZE];
+	struct group entry, *found = NULL;
+	gid_t groups[GROUPS_MAX];
+	int count = GROUPS_MAX;
+
+	if (getgrnam_r(group, &entry, buffer, sizeof(buffer), &found) != 0 || !found)
+		return false;
+	if (getgrouplist(user->pw_name, user->pw_gid, groups, &count) < 0)
+		return false;
+	for (int i = 0; i < count; i++)
+		if (groups[i] == found->gr_gid)
+			return true;
+	return false;
+}
+
+bool policy_may_authenticate(const struct settings *settings, uid_t peer, const char *user)
+{
+	char buffer[NSS_BUFFER_SIZE], service[256];
+	struct passwd entry;
+	const char *group;
+
+	if (peer == 0)
+		return true;
+	if (!user_entry(user, buffer, sizeof(buffer), &entry))
+		return false;
+	if (entry.pw_uid == peer)
+		return true;
+	if (settings->peers.count == 0 || entry.pw_uid == 0 ||
+	    !policy_user_name(peer, service, sizeof(service)))
+		return false;
+	group = settings_peer_group(settings, service);
+	return group && is_member(&entry, group);
+}

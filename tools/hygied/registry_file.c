@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The registry's file: judged, opened, made if new, and never touched if it is not ours;
+ * declared in registry_row.h. SQLite opens by name, so safety rests on the folder: only
+ * the owner can write it, hence nobody can swap what was judged.
+ */
+#include "hygied/registry_row.h"
+#include "libhygie/trusted_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define APPLICATION_ID 0x48594749 /* "HYGI": told by file(1) and checked here */
+#define BUSY_MILLISECONDS 500
+
+/* Where the file is, and where a person is told what is wrong with it. */
+struct place {
+	const char *path;
+	const char *name; /* its last component */
+	char *reason;
+	size_t size;
+};
+
+static __attribute__((format(printf, 3, 4))) int
+place_fail(const struct place *place, int fault, const char *format, ...)
+{
+	int used = snprintf(place->reason, place->size, "%s: ", place->path);
+	va_list arguments;
+
+	if (used > 0 && (size_t)used < place->size) {
+		va_start(arguments, format);
+		(void)vsnprintf(place->reason + used, place->size - (size_t)used, format,
+				arguments);
+		va_end(arguments);
+	}
+	return fault;
+}
+
+static int place_fail_database(const struct place *place, sqlite3 *database,
+			       const char *doing)
+{
+	int fault = registry_errno(database);
+	const char *advice = "look at the disk and the system's log";
+
+	if (fault == -EBADMSG)
+		advice =
+			"the file is damaged or not a registry: keep it aside and restore "
+			"a backup";
+	else if (fault == -EBUSY)
+		advice = "end the program that holds it";
+	else if (fault == -ENOSPC || fault == -EFBIG)
+		advice = "make room on the disk";
+	else if (fault == -EROFS)
+		advice = "make its file system writable";
+	return place_fail(place, fault, "%s: %s; %s", doing, sqlite3_errmsg(database),
+			  advice);
+}
+
+/* One file of the registry by name in its folder. -ENOENT is for the caller to judge. */
+static int file_judge(const struct place *place, int folder, const char *name)
+{
+	struct stat st;
+
+	if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	if (S_ISLNK(st.st_mode))
+		return place_fail(place, -ELOOP,
+				  "%s is a symbolic link; put the file there", name);
+	if (!S_ISREG(st.st_mode) || st.st_nlink != 1)
+		return place_fail(
+			place, -EPERM,
+			"%s is no regular file, or has hard links; replace it by "
+			"a copy of its own",
+			name);
+	if (st.st_uid != geteuid())
+		return place_fail(
+			place, -EPERM,
+			"%s belongs to user %u; run chown %u on it after a look at "
+			"what is in it",
+			name, (unsigned)st.st_uid, (unsigned)geteuid());
+	if ((st.st_mode & 07777) != 0600)
+		return place_fail(place, -EPERM, "%s has mode %04o; run chmod 0600 on it",
+				  name, (unsigned)(st.st_mode & 07777));
+	return 0;
+}
+
+static int companions_judge(const struct place *place, int folder)
+{
+	static const char *const suffixes[] = { "-wal", "-shm", "-journal" };
+
+	for (size_t i = 0; i < array_size(suffixes); i++) {
+		char name[NAME_MAX + 1];
+		int n = snprintf(name, sizeof(name), "%s%s", place->name, suffixes[i]);
+		int r;
+
+		if (n < 0 || (size_t)n >= sizeof(name))
+			return place_fail(place, -ENAMETOOLONG, "its name is too long");
+		r = file_judge(place, folder, name);
+		if (r < 0 && r != -ENOENT)
+			return r;
+	}
+	return 0;
+}
+
+/*
+ * Makes an empty file. Closed before SQLite opens it: closing a second descriptor later
+ * would drop SQLite's locks (POSIX).
+ */
+static int file_make(const struct place *place, int folder)
+{
+	int fd = openat(folder, place->name,
+			O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int r = 0;
+
+	if (fd < 0 || fchmod(fd, 0600) < 0 || fsync(folder) < 0)
+		r = -errno;
+	if (fd >= 0)
+		(void)close(fd);
+	return r < 0 ? place_fail(place, r, "cannot be made: %s", strerrordesc_np(-r))
+		     : 0;
+}
+
+static int place_prepare(const struct place *place)
+{
+	cleanup_free char *folder_path =
+		strndup(place->path, (size_t)(place->name - place->path - 1));
+	cleanup_close int folder = -1;
+	struct file_error error;
+	int r;
+
+	if (folder_path == NULL)
+		return -ENOMEM;
+	r = trusted_folder_open(folder_path, geteuid(), &folder, &error);
+	if (r < 0) {
+		(void)snprintf(place->reason, place->size, "%s", error.text);
+		return r;
+	}
+	r = companions_judge(place, folder);
+	if (r < 0)
+		return r;
+	r = file_judge(place, folder, place->name);
+	if (r == -ENOENT)
+		return file_make(place, folder);
+	return r;
+}
+
+/* What SQLite may do at all with a file that somebody could have damaged. */
+static int database_harden(sqlite3 *database)
+{
+	static const int off[] = {
+		SQLITE_DBCONFIG_ENABLE_TRIGGER, SQLITE_DBCONFIG_ENABLE_VIEW,
+		SQLITE_DBCONFIG_TRUSTED_SCHEMA, SQLITE_DBCONFIG_DQS_DDL,
+		SQLITE_DBCONFIG_DQS_DML,        SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION,
+	};
+
+	for (size_t i = 0; i < array_size(off); i++)
+		if (sqlite3_db_config(database, off[i], 0, NULL) != SQLITE_OK)
+			return -EIO;
+	if (sqlite3_db_config(database, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL) !=
+		    SQLITE_OK ||
+	    sqlite3_db_config(database, SQLITE_DBCONFIG_ENABLE_FKEY, 1, NULL) !=
+		    SQLITE_OK ||
+	    sqlite3_busy_timeout(database, BUSY_MILLISECONDS) != SQLITE_OK)
+		return -EIO;
+	(void)sqlite3_limit(database, SQLITE_LIMIT_ATTACHED, 0);
+	(void)sqlite3_limit(database, SQLITE_LIMIT_LENGTH, 1024 * 1024);
+	return 0;
+}
+
+/* The number that a PRAGMA or SELECT gives; negative errno in *ret_fault's stead. */
+static int number_ask(sqlite3 *database, const char *sql, int64_t *ret_number)
+{
+	sqlite3_stmt *statement = NULL;
+	int r = 0;
+
+	if (sqlite3_prepare_v2(database, sql, -1, &statement, NULL) != SQLITE_OK ||
+	    sqlite3_step(statement) != SQLITE_ROW)
+		r = registry_errno(database);
+	else
+		*ret_number = sqlite3_column_int64(statement, 0);
+	(void)sqlite3_finalize(statement);
+	return r;
+}
+
+/* 1 when `sql` answers with the text `wanted`, 0 when with another, or a negative errno.
+ */
+static int answer_is(sqlite3 *database, const char *sql, const char *wanted)
+{
+	sqlite3_stmt *statement = NULL;
+	const char *text = NULL;
+	int r;
+
+	if (sqlite3_prepare_v2(database, sql, -1, &statement, NULL) == SQLITE_OK &&
+	    sqlite3_step(statement) == SQLITE_ROW)
+		text = (const char *)sqlite3_column_text(statement, 0);
+	if (text == NULL)
+		r = registry_errno(database);
+	else
+		r = strcmp(text, wanted) == 0;
+	(void)sqlite3_finalize(statement);
+	return r;
+}
+
+/* 1: made by us, this version; 0: empty, to be made; else a fault, told. */
+static int database_recognise(const struct place *place, sqlite3 *database)
+{
+	int64_t application = 0, version = 0, tables = 0;
+	int r = number_ask(database, "PRAGMA application_id", &application);
+
+	if (r == 0)
+		r = number_ask(database, "PRAGMA user_version", &version);
+	if (r == 0)
+		r = number_ask(database, "SELECT count(*) FROM sqlite_schema", &tables);
+	if (r < 0)
+		return place_fail_database(place, database, "cannot be read");
+	if (application == 0 && version == 0 && tables == 0)
+		return 0;
+	if (application != APPLICATION_ID || version < 1)
+		return place_fail(
+			place, -EBADMSG,
+			"is a database, but not a registry of Hygie; name another "
+			"file in [paths] registry");
+	if (version > REGISTRY_VERSION)
+		return place_fail(
+			place, -EPROTONOSUPPORT,
+			"was made by a newer Hygie (version %lld, this one knows "
+			"%d); install that one again",
+			(long long)version, REGISTRY_VERSION);
+	return 1;
+}
+
+static const char schema_sql[] =
+	"CREATE TABLE enrolment ("
+	" key_id BLOB NOT NULL PRIMARY KEY CHECK (length(key_id) = 32),"
+	" user TEXT NOT NULL CHECK (length(user) > 0),"
+	" store_key_id BLOB CHECK (length(store_key_id) = 32),"
+	" scheme TEXT NOT NULL,"
+	" person_id TEXT NOT NULL,"
+	" holder TEXT NOT NULL,"
+	" issuer_key_id BLOB NOT NULL CHECK (length(issuer_key_id) = 32),"
+	" not_before INTEGER NOT NULL,"
+	" not_after INTEGER NOT NULL,"
+	" certificate BLOB NOT NULL,"
+	" state INTEGER NOT NULL CHECK (state IN (1, 2)),"
+	" enrolled_by TEXT NOT NULL,"
+	" enrolled_at INTEGER NOT NULL,"
+	" revoked_by TEXT,"
+	" revoked_at INTEGER,"
+	" revoke_reason TEXT,"
+	" CHECK ((state = 2) = (revoked_by IS NOT NULL)),"
+	" CHECK ((state = 2) = (revoked_at IS NOT NULL))"
+	") STRICT;"
+	"CREATE INDEX enrolment_user ON enrolment (user);";
+
+/* The whole of it is one transaction: a new file is empty or complete. */
+static int database_make(const struct place *place, sqlite3 *database)
+{
+	char sql[2048];
+	int r;
+
+	(void)snprintf(sql, sizeof(sql),
+		       "BEGIN IMMEDIATE;%sPRAGMA application_id = %d;"
+		       "PRAGMA user_version = %d;COMMIT;",
+		       schema_sql, APPLICATION_ID, REGISTRY_VERSION);
+	if (sqlite3_exec(database, sql, NULL, NULL, NULL) == SQLITE_OK)
+		return 0;
+	r = place_fail_database(place, database, "cannot be made");
+	(void)sqlite3_exec(database, "ROLLBACK", NULL, NULL, NULL);
+	return r;
+}
+
+static int database_settle(const struct place *place, sqlite3 *database)
+{
+	int known = database_recognise(place, database);
+	int sound;
+
+	if (known < 0)
+		return known;
+	/* The mode is a lasting property of the file, so only now that it is ours. */
+	if (answer_is(database, "PRAGMA journal_mode = WAL", "wal") != 1 ||
+	    sqlite3_exec(database,
+			 "PRAGMA synchronous = FULL; PRAGMA cell_size_check = ON;"
+			 "PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY",
+			 NULL, NULL, NULL) != SQLITE_OK)
+		return place_fail_database(place, database, "cannot be set up");
+	if (known == 0)
+		return database_make(place, database);
+	sound = answer_is(database, "PRAGMA quick_check(1)", "ok");
+	if (sound < 0)
+		return place_fail_database(place, database, "cannot be checked");
+	if (sound == 0)
+		return place_fail(place, -EBADMSG,
+				  "is damaged; keep it aside and restore a backup");
+	return 0;
+}
+
+int registry_database_open(const char *path, sqlite3 **ret_database, char *reason,
+			   size_t size)
+{
+	const char *slash = strrchr(path, '/');
+	const struct place place = { path, slash != NULL ? slash + 1 : path, reason,
+				     size };
+	sqlite3 *database = NULL;
+	int r;
+
+	if (path[0] != '/' || slash == path || slash[1] == '\0')
+		return place_fail(&place, -EINVAL, "is not the absolute path of a file");
+	r = place_prepare(&place);
+	if (r < 0)
+		return r;
+	if (sqlite3_open_v2(path, &database,
+			    SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW |
+				    SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |
+				    SQLITE_OPEN_EXRESCODE,
+			    NULL) != SQLITE_OK)
+		r = database == NULL
+			    ? -ENOMEM
+			    : place_fail_database(&place, database, "cannot be opened");
+	if (r == 0)
+		r = database_harden(database);
+	if (r == 0)
+		r = database_settle(&place, database);
+	if (r < 0) {
+		(void)sqlite3_close(database);
+		return r;
+	}
+	*ret_database = database;
+	return 0;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Parsing a helper's messages; see token_report.h.
+ */
+#include "hygied/token_report.h"
+
+#include <errno.h>
+#include <string.h>
+
+static int absent_is_fine(int r)
+{
+	return r == -ENOENT ? 0 : r;
+}
+
+/* Whatever is wrong with a helper's field, the helper is talking nonsense. */
+static int as_nonsense(int r)
+{
+	return r == -ENOENT || r == -E2BIG ? -EBADMSG : r;
+}
+
+void token_report_clear(struct token_report *report)
+{
+	for (size_t i = 0; i < report->count; i++)
+		certificate_free(report->certificates[i].certificate);
+	*report = (struct token_report){ .count = 0 };
+}
+
+int token_report_take_token(struct token_report *report, const struct wire_message *message)
+{
+	int r;
+
+	r = wire_get_u32(message, TAG_TOKEN_FLAGS, &report->flags);
+	if (r >= 0)
+		r = absent_is_fine(wire_get_string(message, TAG_LABEL, report->label,
+						   sizeof(report->label)));
+	if (r >= 0)
+		r = absent_is_fine(wire_get_string(message, TAG_TOKEN_SERIAL, report->serial,
+						   sizeof(report->serial)));
+	if (r >= 0)
+		r = wire_get_u32(message, TAG_PIN_MIN, &report->pin_min);
+	if (r >= 0)
+		r = wire_get_u32(message, TAG_PIN_MAX, &report->pin_max);
+	return as_nonsense(r);
+}
+
+int token_report_take_certificate(struct token_report *report,
+				  const struct wire_message *message)
+{
+	struct token_certificate *entry;
+	const uint8_t *id, *der;
+	size_t id_size, der_size;
+	int r;
+
+	if (report->count >= HYGIE_CERTIFICATES_MAX)
+		return -E2BIG;
+	r = wire_get_bytes(message, TAG_OBJECT_ID, &id, &id_size);
+	if (r < 0)
+		return as_nonsense(r);
+	r = wire_get_bytes(message, TAG_CERTIFICATE, &der, &der_size);
+	if (r < 0)
+		return as_nonsense(r);
+	if (id_size > TOKEN_OBJECT_ID_MAX)
+		return -EBADMSG;
+	entry = &report->certificates[report->count];
+	*entry = (struct token_certificate){ .object_id_size = id_size };
+	r = certificate_parse(der, der_size, &entry->certificate);
+	if (r == -EBADMSG)
+		return 0;
+	if (r < 0)
+		return r;
+	memcpy(entry->object_id, id, id_size);
+	report->count++;
+	return 0;
+}
+
+static int done_read_signature(const struct wire_message *message, struct token_done *done)
+{
+	uint32_t scheme;
+	int r;
+
+	r = wire_get_u32(message, TAG_SIGNATURE_SCHEME, &scheme);
+	if (r < 0)
+		return r;
+	done->scheme = (enum signature_scheme)scheme;
+	return wire_get_bytes(message, TAG_DATA, &done->signature, &done->signature_size);
+}
+
+int token_done_read(const struct wire_message *message, struct token_done *ret_done)
+{
+	struct token_done done = { .outcome = HYGIE_REFUSED };
+	uint32_t outcome;
+	int r;
+
+	r = wire_get_u32(message, TAG_OUTCOME, &outcome);
+	if (r < 0)
+		return as_nonsense(r);
+	done.outcome = outcome_from_wire(outcome);
+	if (wire_message_type(message) == WIRE_REPORT_FAILED && done.outcome == HYGIE_OK)
+		return -EBADMSG;
+	if (done.outcome == HYGIE_OK) {
+		r = done_read_signature(message, &done);
+		if (r < 0)
+			return as_nonsense(r);
+	}
+	done.has_flags = wire_get_u32(message, TAG_TOKEN_FLAGS, &done.flags) == 0;
+	r = absent_is_fine(wire_get_string(message, TAG_TEXT, done.text, sizeof(done.text)));
+	if (r < 0)
+		return as_nonsense(r);
+	*ret_done = done;
+	return 0;
+}

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The client's side of a dialogue; see client.h.
+ */
+#include "libhygie/client.h"
+
+#include "libhygie/deadline.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#define CANCEL_MILLISECONDS 5000
+
+struct dialogue {
+	int fd;
+	uint64_t deadline;
+	const struct client_callbacks *callbacks;
+	void *context;
+};
+
+static void result_set(struct client_result *result, enum hygie_outcome outcome)
+{
+	*result = (struct client_result){ .outcome = outcome };
+	(void)snprintf(result->text, sizeof(result->text), "%s", outcome_text(outcome));
+}
+
+static enum hygie_outcome outcome_of_fault(int error)
+{
+	switch (-error) {
+	case ENOENT:
+	case ECONNREFUSED:
+	case ECONNRESET:
+	case EPIPE:
+	case EAGAIN:
+	case EACCES:
+		return HYGIE_UNAVAILABLE;
+	case ETIMEDOUT:
+		return HYGIE_TIMED_OUT;
+	case EBADMSG:
+	case EPROTO:
+	case EPROTONOSUPPORT:
+	case EMSGSIZE:
+		return HYGIE_BAD_REQUEST;
+	default:
+		return HYGIE_FAULT;
+	}
+}
+
+static int dialogue_connect(const char *path, int *ret_fd)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	cleanup_close int fd = -1;
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	memcpy(address.sun_path, path, strlen(path) + 1);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+		return -errno;
+	if (fd > STDERR_FILENO) {
+		*ret_fd = fd;
+		fd = -1;
+		return 0;
+	}
+	/*
+	 * The program had closed its standard streams: what it prints during the dialogue
+	 * must not go to hygied.
+	 */
+	*ret_fd = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	return *ret_fd < 0 ? -errno : 0;
+}
+
+static int wait_for(int fd, short events, uint64_t deadline)
+{
+	for (;;) {
+		struct pollfd pollfd = { .fd = fd, .events = events };
+		int n = poll(&pollfd, 1, deadline_left(deadline));
+
+		if (n > 0)
+			return 0;
+		if (n == 0)
+			return -ETIMEDOUT;
+		if (errno != EINTR)
+			return -errno;
+	}
+}
+
+static int dialogue_send(const struct dialogue *dialogue, const struct wire_message *message)
+{
+	for (;;) {
+		int r = wire_send(dialogue->fd, message);
+
+		if (r != -EAGAIN)
+			return r;
+		r = wait_for(dialogue->fd, POLLOUT, dialogue->deadline);
+		if (r < 0)
+			return r;
+	}
+}
+
+static int dialogue_receive(const struct dialogue *dialogue, struct wire_message **ret_message)
+{
+	for (;;) {
+		int r = wire_receive(dialogue->fd, ret_message);
+
+		if (r != -EAGAIN)
+			return r;
+		r = wait_for(dialogue->fd, POLLIN, dialogue->deadline);
+		if (r < 0)
+			return r;
+	}
+}
+
+/* Reads the sentence of a message into `ret_text`, its bytes into `buffer`. */
+static int text_of(const struct wire_message *message, char buffer[HYGIE_TEXT_MAX],
+		   struct client_text *ret_text)
+{
+	uint32_t id = 0;
+	int r;
+
+	r = wire_get_u32(message, TAG_TEXT_ID, &id);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	r = wire_get_string(message, TAG_TEXT, buffer, HYGIE_TEXT_MAX);
+	if (r < 0)
+		return r;
+	*ret_text = (struct client_text){ .id = id, .english = buffer, .message = message };
+	return 0;
+}
+
+static int dialogue_show(const struct dialogue *dialogue, const struct wire_message *message,
+			 enum client_tone tone)
+{
+	char buffer[HYGIE_TEXT_MAX];
+	struct client_text text;
+	int r;
+
+	r = text_of(message, buffer, &text);
+	if (r < 0)
+		return r;
+	if (dialogue->callbacks->show)
+		dialogue->callbacks->show(dialogue->context, tone, &text);
+	return 0;
+}
+
+/* 1 when hygied has said something while the person was typing: then the PIN stays here. */
+static int dialogue_spoken(const struct dialogue *dialogue)
+{
+	struct pollfd pollfd = { .fd = dialogue->fd, .events = POLLIN };
+	int n;
+
+	/* A signal interrupts even a poll that does not wait. */
+	do {
+		n = poll(&pollfd, 1, 0);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+/* From here on hygied has only to say that it stopped. */
+static int dialogue_cancel(struct dialogue *dialogue)
+{
+	cleanup_message struct wire_message *message = NULL;
+	uint64_t deadline = deadline_after(CANCEL_MILLISECONDS);
+	int r;
+
+	if (deadline < dialogue->deadline)
+		dialogue->deadline = deadline;
+
+	r = wire_message_new(WIRE_CANCEL, &message);
+	if (r < 0)
+		return r;
+	r = dialogue_send(dialogue, message);
+	return r == -EPIPE || r == -ECONNRESET ? 0 : r;
+}
+
+static int dialogue_answer(const struct dialogue *dialogue, const struct secret *answer)
+{
+	cleanup_message struct wire_message *message = NULL;
+	int r;
+
+	r = wire_message_new(WIRE_ANSWER, &message);
+	if (r < 0)
+		return r;
+	wire_add_secret(message, TAG_ANSWER, answer);
+	r = dialogue_send(dialogue, message);
+	/* Gone meanwhile: its last words are still to be read. */
+	return r == -EPIPE || r == -ECONNRESET ? 0 : r;
+}
+
+static int dialogue_ask(struct dialogue *dialogue, const struct wire_message *message)
+{
+	cleanup_secret struct secret *answer = NULL;
+	char buffer[HYGIE_TEXT_MAX];
+	struct client_text text;
+	uint32_t echo = 0;
+	uint64_t asked;
+	int spoken;
+	int r;
+
+	r = text_of(message, buffer, &text);
+	if (r < 0)
+		return r;
+	r = wire_get_u32(message, TAG_ECHO, &echo);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	asked = monotonic_now();
+	r = dialogue->callbacks->ask ? dialogue->callbacks->ask(dialogue->context,
+								dialogue->fd, echo == 1,
+								&text, &answer)
+				     : -EOPNOTSUPP;
+	dialogue->deadline += monotonic_now() - asked;
+	spoken = dialogue_spoken(dialogue);
+	if (spoken != 0)
+		return spoken < 0 ? spoken : 0;
+	if (r < 0)
+		return dialogue_cancel(dialogue);
+	return dialogue_answer(dialogue, answer);
+}
+
+static int optional(int r)
+{
+	return r == -ENOENT ? 0 : r;
+}
+
+static int result_read(const struct wire_message *message, struct client_result *ret_result)
+{
+	struct client_result result = { .outcome = HYGIE_REFUSED };
+	uint32_t outcome;
+	int r;
+
+	r = wire_get_u32(message, TAG_OUTCOME, &outcome);
+	if (r < 0)
+		return r;
+	result.outcome = outcome_from_wire(outcome);
+	if ((r = optional(wire_get_string(message, TAG_TEXT, result.text,
+					  sizeof(result.text)))) < 0 ||
+	    (r = optional(wire_get_string(message, TAG_USER, result.user,
+					  sizeof(result.user)))) < 0 ||
+	    (r = optional(wire_get_string(message, TAG_HOLDER, result.holder,
+					  sizeof(result.holder)))) < 0 ||
+	    (r = optional(wire_get_string(message, TAG_TICKET, result.ticket,
+					  sizeof(result.ticket)))) < 0 ||
+	    (r = optional(wire_get_u64(message, TAG_NOT_AFTER, &result.not_after))) < 0 ||
+	    (r = optional(wire_get_u32(message, TAG_FLAGS, &result.flags))) < 0)
+		return r;
+	*ret_result = result;
+	return 0;
+}
+
+/* Serves one message. 1 when it was the result. */
+static int dialogue_serve(struct dialogue *dialogue, const struct wire_message *message,
+			  struct client_result *ret_result)
+{
+	uint16_t type = wire_message_type(message);
+	int r;
+
+	if (!protocol_allows(PROTOCOL_SERVER, type))
+		return -EPROTO;
+	switch (type) {
+	case WIRE_INFO:
+		return dialogue_show(dialogue, message, CLIENT_INFO);
+	case WIRE_WARNING:
+		return dialogue_show(dialogue, message, CLIENT_WARNING);
+	case WIRE_PROGRESS:
+		return dialogue_show(dialogue, message, CLIENT_PROGRESS);
+	case WIRE_PROMPT:
+		return dialogue_ask(dialogue, message);
+	case WIRE_ITEM:
+		if (dialogue->callbacks->item)
+			dialogue->callbacks->item(dialogue->context, message);
+		return 0;
+	default:
+		r = result_read(message, ret_result);
+		return r < 0 ? r : 1;
+	}
+}
+
+static int dialogue_run(struct dialogue *dialogue, const char *path,
+			const struct wire_message *request, struct client_result *ret_result)
+{
+	int r;
+
+	r = dialogue_connect(path, &dialogue->fd);
+	if (r < 0)
+		return r;
+	r = dialogue_send(dialogue, request);
+	/* A daemon that refuses at once has said so before it closed. */
+	if (r < 0 && r != -EPIPE && r != -ECONNRESET)
+		return r;
+	do {
+		cleanup_message struct wire_message *message = NULL;
+
+		/* Messages that never stop coming never make a receive wait. */
+		if (deadline_left(dialogue->deadline) == 0)
+			return -ETIMEDOUT;
+		r = dialogue_receive(dialogue, &message);
+		if (r < 0)
+			return r;
+		r = dialogue_serve(dialogue, message, ret_result);
+	} while (r == 0);
+	return r < 0 ? r : 0;
+}
+
+void client_run(const char *socket_path, const struct wire_message *request,
+		uint64_t deadline, const struct client_callbacks *callbacks, void *context,
+		struct client_result *ret_result)
+{
+	struct dialogue dialogue = {
+		.fd = -1, .deadline = deadline, .callbacks = callbacks, .context = context
+	};
+	int r;
+
+	result_set(ret_result, HYGIE_REFUSED);
+	r = dialogue_run(&dialogue, socket_path ? socket_path : HYGIE_SOCKET_PATH, request,
+			 ret_result);
+	if (r < 0)
+		result_set(ret_result, outcome_of_fault(r));
+	if (dialogue.fd >= 0)
+		(void)close(dialogue.fd);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table of which message may come when; see protocol.h.
+ */
+#include "libhygie/protocol.h"
+
+#include "libhygie/attributes.h"
+
+static const struct {
+	enum protocol_state state;
+	enum wire_type type;
+} allowed[] = {
+	{ PROTOCOL_CLIENT_NEW, WIRE_REQUEST_AUTHENTICATE },
+	{ PROTOCOL_CLIENT_NEW, WIRE_REQUEST_OPEN_SESSION },
+	{ PROTOCOL_CLIENT_NEW, WIRE_REQUEST_CLOSE_SESSION },
+	{ PROTOCOL_CLIENT_NEW, WIRE_REQUEST_STATUS },
+	{ PROTOCOL_CLIENT_NEW, WIRE_REQUEST_CARDS },
+	{ PROTOCOL_CLIENT_NEW, WIRE_REQUEST_ENROL },
+	{ PROTOCOL_CLIENT_NEW, WIRE_REQUEST_REVOKE },
+	{ PROTOCOL_CLIENT_RUNNING, WIRE_CANCEL },
+	{ PROTOCOL_CLIENT_ASKED, WIRE_CANCEL },
+	{ PROTOCOL_CLIENT_ASKED, WIRE_ANSWER },
+	{ PROTOCOL_SERVER, WIRE_INFO },
+	{ PROTOCOL_SERVER, WIRE_WARNING },
+	{ PROTOCOL_SERVER, WIRE_PROMPT },
+	{ PROTOCOL_SERVER, WIRE_PROGRESS },
+	{ PROTOCOL_SERVER, WIRE_ITEM },
+	{ PROTOCOL_SERVER, WIRE_RESULT },
+	{ PROTOCOL_TOKEN_NEW, WIRE_ORDER_START },
+	{ PROTOCOL_TOKEN_READY, WIRE_ORDER_LOGIN },
+	{ PROTOCOL_TOKEN_WARMING, WIRE_REPORT_TOKEN },
+	{ PROTOCOL_TOKEN_WARMING, WIRE_REPORT_CERTIFICATE },
+	{ PROTOCOL_TOKEN_WARMING, WIRE_REPORT_READY },
+	{ PROTOCOL_TOKEN_WARMING, WIRE_REPORT_FAILED },
+	{ PROTOCOL_TOKEN_WORKING, WIRE_REPORT_DONE },
+	{ PROTOCOL_TOKEN_WORKING, WIRE_REPORT_FAILED },
+};
+
+bool protocol_allows(enum protocol_state state, uint16_t type)
+{
+	for (size_t i = 0; i < array_size(allowed); i++)
+		if (allowed[i].state == state && (uint16_t)allowed[i].type == type)
+			return true;
+	return false;
+}

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table of what hygie.conf may say, and its loading; declared in settings.h. The
+ * defaults are part of the table, in the form that a site would write.
+ */
+#include "libhygie/settings.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* "/usr/share/hygie/cards.d /etc/hygie/cards.d" */
+static int parse_card_folders(const struct config_value *value, void *field, char *reason,
+			      size_t reason_size)
+{
+	static const struct config_key one = { .size = SETTINGS_PATH_SIZE };
+	struct settings_cards cards = { 0 };
+	const char *cursor = value->text;
+	char item[SETTINGS_PATH_SIZE];
+	int r;
+
+	while ((r = config_list_next(&cursor, item, sizeof(item))) > 0) {
+		const struct config_value path = { &one, value->name, item };
+
+		if (cards.count == SETTINGS_CARD_FOLDERS_MAX ||
+		    config_parse_path(&path, cards.folder[cards.count], reason,
+				      reason_size) < 0)
+			break;
+		cards.count++;
+	}
+	if (r != 0 || cards.count == 0) {
+		(void)snprintf(reason, reason_size,
+			       "a list of 1 to %d absolute paths with blanks between",
+			       SETTINGS_CARD_FOLDERS_MAX);
+		return -EINVAL;
+	}
+	*(struct settings_cards *)field = cards;
+	return 0;
+}
+
+/* "i3lock swaylock"; empty for none */
+static int parse_services(const struct config_value *value, void *field, char *reason,
+			  size_t reason_size)
+{
+	struct settings_pretyped services = { 0 };
+	const char *cursor = value->text;
+	char item[CONFIG_NAME_SIZE];
+	int r;
+
+	while ((r = config_list_next(&cursor, item, sizeof(item))) > 0) {
+		if (services.count == SETTINGS_PRETYPED_MAX ||
+		    !config_name_is_valid(item))
+			break;
+		memcpy(services.service[services.count++], item, sizeof(item));
+	}
+	if (r != 0) {
+		(void)snprintf(reason, reason_size,
+			       "a list of up to %d PAM services with blanks between",
+			       SETTINGS_PRETYPED_MAX);
+		return -EINVAL;
+	}
+	*(struct settings_pretyped *)field = services;
+	return 0;
+}
+
+/* The account that unknown code runs as. */
+static int parse_helper_user(const struct config_value *value, void *field, char *reason,
+			     size_t reason_size)
+{
+	if (strcmp(value->text, "root") == 0) {
+		(void)snprintf(
+			reason, reason_size,
+			"allowed: the helper runs vendors' modules; name an account "
+			"that is used for nothing else");
+		return -EINVAL;
+	}
+	return config_parse_name(value, field, reason, reason_size);
+}
+
+/* A free key: "postgres = records". A later file may give an account another group. */
+static int parse_peer(const struct config_value *value, void *field, char *reason,
+		      size_t reason_size)
+{
+	struct settings_peers *peers = field;
+	size_t i = 0;
+
+	if (!config_name_is_valid(value->name) || !config_name_is_valid(value->text) ||
+	    strlen(value->text) >= CONFIG_NAME_SIZE) {
+		(void)snprintf(
+			reason, reason_size,
+			"right: write ACCOUNT = GROUP, each a name of letters, digits "
+			"and _ . @ -");
+		return -EINVAL;
+	}
+	while (i < peers->count && strcmp(peers->peer[i].user, value->name) != 0)
+		i++;
+	if (i == SETTINGS_PEERS_MAX) {
+		(void)snprintf(reason, reason_size, "taken: %d lines are the most",
+			       SETTINGS_PEERS_MAX);
+		return -EINVAL;
+	}
+	(void)snprintf(peers->peer[i].user, sizeof(peers->peer[i].user), "%s",
+		       value->name);
+	(void)snprintf(peers->peer[i].group, sizeof(peers->peer[i].group), "%s",
+		       value->text);
+	if (i == peers->count)
+		peers->count++;
+	return 0;
+}
+
+static const char *const level_words[] = { "error", "warning", "info", "debug", NULL };
+static const char *const target_words[] = { "auto", "journal", "syslog", "stderr", NULL };
+
+#define SECOND 1000L
+
+#define field_of(member)                                                                 \
+	.offset = offsetof(struct settings, member),                                     \
+	.size = sizeof(((struct settings *)NULL)->member)
+
+static const struct config_key keys[] = {
+	{ "paths", "ca", config_parse_path, field_of(ca), .default_text = "/etc/hygie/ca",
+	  .documentation =
+		  "folder of the trusted CAs, one folder for each scheme in it" },
+	{ "paths", "registry", config_parse_path, field_of(registry),
+	  .default_text = "/var/lib/hygie/registry.db",
+	  .documentation = "file that holds the enrolments" },
+	{ "paths", "helper", config_parse_path, field_of(helper),
+	  .default_text = "/usr/libexec/hygie/hygie-token",
+	  .documentation = "program that talks to one card" },
+	{ "paths", "cards", parse_card_folders, field_of(cards),
+	  .default_text = "/usr/share/hygie/cards.d /etc/hygie/cards.d",
+	  .documentation = "folders of card profiles; later ones override" },
+	{ "paths", "socket", config_parse_path, field_of(socket),
+	  .default_text = "/run/hygie/hygied.sock",
+	  .documentation = "socket that clients connect to" },
+
+	{ "login", "card_wait", config_parse_duration, field_of(card_wait),
+	  .default_text = "60s", .minimum = 0, .maximum = 600 * SECOND,
+	  .documentation = "how long a login waits for a card" },
+	{ "login", "pin_wait", config_parse_duration, field_of(pin_wait),
+	  .default_text = "120s", .minimum = 5 * SECOND, .maximum = 600 * SECOND,
+	  .documentation = "how long a prompt waits for its answer" },
+	{ "login", "deadline", config_parse_duration, field_of(deadline),
+	  .default_text = "15s", .minimum = SECOND, .maximum = 120 * SECOND,
+	  .documentation = "how long after the PIN the answer comes at the latest" },
+	{ "login", "pinpad_deadline", config_parse_duration, field_of(pinpad_deadline),
+	  .default_text = "60s", .minimum = 5 * SECOND, .maximum = 300 * SECOND,
+	  .documentation = "the same, where the PIN is typed on the reader" },
+	{ "login", "warm_deadline", config_parse_duration, field_of(warm_deadline),
+	  .default_text = "20s", .minimum = SECOND, .maximum = 120 * SECOND,
+	  .documentation = "how long reading a card that was put in may take" },
+	{ "login", "busy_deadline", config_parse_duration, field_of(busy_deadline),
+	  .default_text = "2s", .minimum = 100, .maximum = 30 * SECOND,
+	  .documentation = "how long another program may hold the reader" },
+	{ "login", "allow_test_cards", config_parse_bool, field_of(allow_test_cards),
+	  .default_text = "no",
+	  .documentation = "let test cards in: never in production" },
+	{ "login", "pretyped", parse_services, field_of(pretyped),
+	  .default_text = "i3lock swaylock xlock sshd postgresql",
+	  .documentation = "PAM services that answer every prompt with one text" },
+
+	{ "helper", "user", parse_helper_user, field_of(helper_user),
+	  .default_text = "hygie-token",
+	  .documentation = "account that the helper becomes" },
+
+	{ "limits", "connections", config_parse_unsigned, field_of(connections),
+	  .default_text = "256", .minimum = 8, .maximum = 4096,
+	  .documentation = "connections at one time" },
+	{ "limits", "connections_per_user", config_parse_unsigned,
+	  field_of(connections_per_user), .default_text = "16", .minimum = 1,
+	  .maximum = 4096, .documentation = "connections of one user at one time" },
+	{ "limits", "requests_per_minute", config_parse_unsigned,
+	  field_of(requests_per_minute), .default_text = "240", .minimum = 1,
+	  .maximum = 100000, .documentation = "requests of one user in a minute" },
+
+	{ "peers", NULL, parse_peer, field_of(peers),
+	  .documentation = "ACCOUNT = GROUP: a service believed for a group's members" },
+
+	{ "log", "level", config_parse_word, field_of(log_level), .default_text = "info",
+	  .words = level_words,
+	  .documentation = "least important lines that are written" },
+	{ "log", "target", config_parse_word, field_of(log_target),
+	  .default_text = "auto", .words = target_words,
+	  .documentation = "where lines are written to" },
+};
+
+static const struct config_schema schema = { keys, array_size(keys), NULL };
+
+const struct config_schema *settings_schema(void)
+{
+	return &schema;
+}
+
+void settings_default(struct settings *ret_settings)
+{
+	*ret_settings = (struct settings){ 0 };
+	config_defaults(&schema, ret_settings);
+}
+
+int settings_load_owned(const char *path, uid_t owner, struct settings *ret_settings,
+			struct config_errors *errors)
+{
+	struct settings settings;
+	const char *file = path != NULL ? path : SETTINGS_PATH;
+	int r;
+
+	settings_default(&settings);
+	r = config_load(file, path != NULL, owner, &schema, &settings, errors);
+	if (r < 0)
+		return r;
+	if (settings.connections_per_user > settings.connections) {
+		config_errors_add(
+			errors, file, 0,
+			"[limits] connections_per_user (%u) is more than connections "
+			"(%u); lower the one or raise the other",
+			settings.connections_per_user, settings.connections);
+		return -EINVAL;
+	}
+	*ret_settings = settings;
+	return 0;
+}
+
+int settings_load(const char *path, struct settings *ret_settings,
+		  struct config_errors *errors)
+{
+	return settings_load_owned(path, 0, ret_settings, errors);
+}
+
+bool settings_is_pretyped(const struct settings *settings, const char *service)
+{
+	for (size_t i = 0; i < settings->pretyped.count; i++)
+		if (strcmp(settings->pretyped.service[i], service) == 0)
+			return true;
+	return false;
+}
+
+const char *settings_peer_group(const struct settings *settings, const char *user)
+{
+	for (size_t i = 0; i < settings->peers.count; i++)
+		if (strcmp(settings->peers.peer[i].user, user) == 0)
+			return settings->peers.peer[i].group;
+	return NULL;
+}
+
+enum log_level settings_log_level(const struct settings *settings)
+{
+	static const enum log_level levels[] = { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING,
+						 LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+
+	return levels[settings->log_level];
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What /etc/hygie/hygie.conf and its drop-ins say, as plain fields; hygie.conf(5) tells
+ * what each one means. It owns no memory and can be copied.
+ */
+#pragma once
+
+#include "libhygie/attributes.h"
+#include "libhygie/config.h"
+#include "libhygie/log.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define SETTINGS_PATH "/etc/hygie/hygie.conf"
+#define SETTINGS_PATH_SIZE 256
+#define SETTINGS_CARD_FOLDERS_MAX 4
+#define SETTINGS_PRETYPED_MAX 32
+#define SETTINGS_PEERS_MAX 16
+
+/* A line of [peers]: a service's account, believed for the members of a group. */
+struct settings_peer {
+	char user[CONFIG_NAME_SIZE];
+	char group[CONFIG_NAME_SIZE];
+};
+
+struct settings {
+	/* [paths] */
+	char ca[SETTINGS_PATH_SIZE];
+	char registry[SETTINGS_PATH_SIZE];
+	char helper[SETTINGS_PATH_SIZE];
+	char socket[SETTINGS_PATH_SIZE];
+	struct settings_cards {
+		size_t count; /* later folders override earlier ones */
+		char folder[SETTINGS_CARD_FOLDERS_MAX][SETTINGS_PATH_SIZE];
+	} cards;
+
+	/* [login]; times in milliseconds */
+	unsigned card_wait;
+	unsigned pin_wait;
+	unsigned deadline;
+	unsigned pinpad_deadline;
+	unsigned warm_deadline;
+	unsigned busy_deadline;
+	bool allow_test_cards;
+	struct settings_pretyped {
+		size_t count;
+		char service[SETTINGS_PRETYPED_MAX][CONFIG_NAME_SIZE];
+	} pretyped;
+
+	/* [helper] */
+	char helper_user[CONFIG_NAME_SIZE];
+
+	/* [limits] */
+	unsigned connections;
+	unsigned connections_per_user;
+	unsigned requests_per_minute;
+
+	/* [peers] */
+	struct settings_peers {
+		size_t count;
+		struct settings_peer peer[SETTINGS_PEERS_MAX];
+	} peers;
+
+	/* [log]; config_parse_word fills an int */
+	int log_level;  /* enum log_level, by settings_log_level() */
+	int log_target; /* enum log_target */
+};
+
+/* The table of keys, for tests and for showing what applies. */
+const struct config_schema *settings_schema(void);
+
+/* Every default. */
+void settings_default(struct settings *ret_settings);
+
+/*
+ * Loads `path` and its drop-ins, root's. NULL: SETTINGS_PATH, which may be missing; a
+ * path that is given may not. 0 and *ret_settings; else a negative errno, and `errors`
+ * says every mistake. `errors` begins zeroed.
+ */
+int settings_load(const char *path, struct settings *ret_settings,
+		  struct config_errors *errors) must_check;
+
+/* As settings_load, for files of another owner (tests). */
+int settings_load_owned(const char *path, uid_t owner, struct settings *ret_settings,
+			struct config_errors *errors) must_check;
+
+/* Whether a PAM service answers every prompt with one text typed beforehand. */
+bool settings_is_pretyped(const struct settings *settings, const char *service);
+
+/* The group that a service's account is believed for, or NULL. */
+const char *settings_peer_group(const struct settings *settings, const char *user);
+
+/* The level in the form that log_open takes. */
+enum log_level settings_log_level(const struct settings *settings);

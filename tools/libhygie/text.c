@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The catalogue of sentences and its rendering; see text.h.
+ */
+#include "libhygie/text.h"
+
+#include "libhygie/attributes.h"
+
+#include <string.h>
+
+static const char *const templates[TEXT_COUNT] = {
+	[TEXT_NONE] = "",
+	[TEXT_INSERT_CARD] = "Insert your card.",
+	[TEXT_INSERT_CARD_OF] = "Insert the card of {1}.",
+	[TEXT_READING_CARD] = "Reading the card...",
+	[TEXT_PIN_PROMPT] = "PIN of {1}: ",
+	[TEXT_PIN_PROMPT_LAST] = "LAST TRY - PIN of {1}, or nothing to stop: ",
+	[TEXT_PIN_PAD] = "{1}: type your PIN on the reader's keys.",
+	[TEXT_PIN_LOW] = "A wrong PIN was typed before. Few tries are left.",
+	[TEXT_PIN_LAST] = "One try is left: a wrong PIN now blocks the card.",
+	[TEXT_WHOSE_CARD] = "Cards of {1} are in. User name: ",
+	[TEXT_ENROL_CARD] = "Card of {1} ({2}), issued by {3}, for user {4}.",
+	[TEXT_TEST_CARD] = "This is a TEST card; the configuration accepts them.",
+	[TEXT_CERTIFICATE_ENDS] = "The card's certificate ends on {1}. Ask for a new card.",
+	[TEXT_WAITING_TURN] = "Waiting for the card...",
+};
+
+const char *text_template(enum hygie_text text)
+{
+	unsigned index = (unsigned)text;
+
+	return index < TEXT_COUNT ? templates[index] : "";
+}
+
+/* The argument that `at` names ({1}..{9}), or NULL when it is no placeholder. */
+static const char *placeholder(const char *at, const char *const arguments[], size_t count)
+{
+	size_t number;
+
+	if (at[0] != '{' || at[1] < '1' || at[1] > '9' || at[2] != '}')
+		return NULL;
+	number = (size_t)(at[1] - '1');
+	return number < count && arguments[number] ? arguments[number] : "?";
+}
+
+/* Cuts back to the edge of a UTF-8 character. */
+static size_t character_edge(const char *text, size_t size)
+{
+	while (size > 0 && ((unsigned char)text[size] & 0xC0) == 0x80)
+		size--;
+	return size;
+}
+
+void text_render(const char *template, const char *const arguments[], size_t count,
+		 char *ret_text, size_t size)
+{
+	size_t used = 0;
+
+	for (const char *at = template; *at && used + 1 < size;) {
+		const char *argument = placeholder(at, arguments, count);
+		size_t length, room = size - 1 - used;
+
+		if (!argument) {
+			ret_text[used++] = *at++;
+			continue;
+		}
+		length = strlen(argument);
+		if (length > room)
+			length = character_edge(argument, room);
+		memcpy(ret_text + used, argument, length);
+		used += length;
+		at += 3;
+	}
+	if (size > 0)
+		ret_text[used] = '\0';
+}

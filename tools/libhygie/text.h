@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The sentences that a dialogue shows besides outcomes: prompts, notes, warnings. hygied
+ * sends the number, the arguments and the English text, so that a client can translate.
+ */
+#pragma once
+
+#include <stddef.h>
+
+/* Numbers go over the wire: append. {1}, {2} stand for the arguments. */
+enum hygie_text {
+	TEXT_NONE = 0,
+	TEXT_INSERT_CARD,	/* no argument */
+	TEXT_INSERT_CARD_OF,	/* user */
+	TEXT_READING_CARD,	/* no argument */
+	TEXT_PIN_PROMPT,	/* holder */
+	TEXT_PIN_PROMPT_LAST,	/* holder */
+	TEXT_PIN_PAD,		/* holder */
+	TEXT_PIN_LOW,		/* no argument */
+	TEXT_PIN_LAST,		/* no argument */
+	TEXT_WHOSE_CARD,	/* users, comma-separated */
+	TEXT_ENROL_CARD,	/* holder, scheme and person id, issuer, user */
+	TEXT_TEST_CARD,		/* no argument */
+	TEXT_CERTIFICATE_ENDS,	/* date */
+	TEXT_WAITING_TURN,	/* no argument */
+	TEXT_COUNT
+};
+
+#define TEXT_ARGUMENTS_MAX 4
+
+/* The English template; "" for a number that is not known. */
+const char *text_template(enum hygie_text text);
+
+/*
+ * Fills {1}..{4} of `template` with `arguments`, into `ret_text` of `size` bytes with its
+ * terminator; what does not fit is cut at a character's edge.
+ */
+void text_render(const char *template, const char *const arguments[], size_t count,
+		 char *ret_text, size_t size);
