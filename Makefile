@@ -35,6 +35,8 @@ ALL_CFLAGS = -std=gnu17 -fPIC -pthread -MMD -MP $(WARNINGS) $(HARDENING) -D_GNU_
 	-DHYGIED_PATH='"$(PREFIX)/sbin/hygied"' $(PKG_CFLAGS) $(CFLAGS) $(EXTRA_CFLAGS)
 ALL_LDFLAGS = -Wl,-z,relro,-z,now -Wl,--as-needed -pthread $(LDFLAGS) $(EXTRA_LDFLAGS)
 
+# V=1 shows the commands.
+Q := $(if $(V),,@)
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 libs = $(shell pkg-config --libs $(1))
 
@@ -53,7 +55,7 @@ all: $(PROGRAMS) $(MAN)
 
 $(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 $(BUILD)/libhygie.a: $(call objects,$(LIB_SRC))
 $(BUILD)/hygied.a: $(call objects,$(DAEMON_SRC))
@@ -63,22 +65,27 @@ $(BUILD)/%.a:
 	$(AR) rcs $@ $^
 
 $(BUILD)/pam_hygie.so: $(call objects,$(wildcard pam/*.c) $(CLIENT_SRC)) pam/pam_hygie.map
-	$(CC) $(ALL_LDFLAGS) -shared -Wl,--version-script=pam/pam_hygie.map \
+	@echo "  link $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -shared -Wl,--version-script=pam/pam_hygie.map \
 		-o $@ $(filter %.o,$^) -lpam
 
 $(BUILD)/libhygie.so.0: $(call objects,$(CLIENT_SRC)) tools/libhygie/libhygie.map
-	$(CC) $(ALL_LDFLAGS) -shared -Wl,-soname,libhygie.so.0 \
+	@echo "  link $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -shared -Wl,-soname,libhygie.so.0 \
 		-Wl,--version-script=tools/libhygie/libhygie.map -o $@ $(filter %.o,$^)
 
 DAEMON_LIBS = $(call libs,libsystemd libpcsclite libcrypto sqlite3 inih)
 TOKEN_LIBS = $(call libs,p11-kit-1 libseccomp libcrypto) -ldl
 $(BUILD)/hygied: $(call objects,tools/hygied/main.c) $(BUILD)/hygied.a $(BUILD)/libhygie.a
-	$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(DAEMON_LIBS)
+	@echo "  link $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(DAEMON_LIBS)
 $(BUILD)/hygie-token: $(call objects,tools/hygie-token/main.c) $(BUILD)/hygie-token.a \
 		$(BUILD)/libhygie.a
-	$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(TOKEN_LIBS)
+	@echo "  link $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(TOKEN_LIBS)
 $(BUILD)/hygie: $(call objects,$(wildcard tools/hygie/*.c)) $(BUILD)/libhygie.a
-	$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(call libs,jansson libsystemd inih)
+	@echo "  link $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(call libs,jansson libsystemd inih)
 
 $(BUILD)/man/%: docs/man/%.scd
 	@mkdir -p $(@D)
@@ -87,17 +94,31 @@ $(BUILD)/man/%: docs/man/%.scd
 # --- tests -----------------------------------------------------------------------------
 $(BUILD)/tests/piv-card: $(call objects,$(wildcard tests/card/*.c))
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call libs,libcrypto zlib)
+	@echo "  link $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call libs,libcrypto zlib)
 $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(BUILD)/hygied.a \
 		$(BUILD)/hygie-token.a $(BUILD)/libhygie.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(DAEMON_LIBS) $(TOKEN_LIBS) $(call libs,cmocka)
+	@echo "  link $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(DAEMON_LIBS) $(TOKEN_LIBS) $(call libs,cmocka)
 -include $(wildcard tests/*/rules.mk)
 
 test-programs: $(BUILD)/tests/piv-card $(UNIT_TESTS) $(EXTRA_TEST_PROGRAMS)
 
 stage: all
 	$(MAKE) install DESTDIR=$(abspath $(BUILD)/stage) >/dev/null
+
+# Formatting, two analysers, and gcc's own at -O0, which sees through cleanup attributes.
+C_FILES = $(shell git ls-files '*.c')
+TIDY_FLAGS = $(filter-out -MMD -MP $(HARDENING),$(ALL_CFLAGS))
+lint: deps
+	clang-format --dry-run -Werror $(shell git ls-files '*.c' '*.h')
+	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
+		--suppress=memleak --error-exitcode=1 -Itools -Itests tools pam tests/card
+	$(Q)printf '%s\n' $(filter tools/% pam/%,$(C_FILES)) | \
+		xargs -P 2 -n 8 sh -c 'clang-tidy --quiet "$$@" -- $(TIDY_FLAGS) 2>/dev/null' -
+	$(Q)for file in $(filter tools/% pam/%,$(C_FILES)); do \
+		gcc $(TIDY_FLAGS) -O0 -fanalyzer -Werror -c -o /dev/null $$file || exit 1; done
 
 deps:
 	tests/deps
@@ -130,5 +151,5 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all test-programs stage deps check demo bench install clean
+.PHONY: all test-programs stage lint deps check demo bench install clean
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -79,6 +79,7 @@ def organisation(category):
 
 HOLDERS = {
     "person": {},
+    "rpps-nines": with_cn("899900000011"),
     "adeli": {**with_cn("00B6087510"), "title": "Infirmier", "profession": 60},
     "staff-cpa": {**with_cn("500000000029751/CPAT0001"), "card_type": 3, "profession": None},
     "cpe-named": {**with_cn("3760021832/000000018"), "card_type": 2, "profession": None},

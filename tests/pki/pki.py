@@ -86,6 +86,8 @@ class Pki:
         ca["future"] = below("root", "PIV Test Future", not_before=c.NOW + 2 * c.DAY)
         ca["sha1"] = below("root", "PIV Test SHA-1", digest="sha1")
         ca["weak"] = below("root", "PIV Test Weak", key=self.key("ca-us-weak", "rsa:1024"))
+        ca["weak-curve"] = below("root", "PIV Test Weak Curve",
+                                 key=self.key("ca-us-weak-curve", "P-224"))
         ca["server"] = below("root", "PIV Test Server",
                              more=(c.extended_key_usage(c.SERVER_AUTH),))
         ca["logon"] = below("root", "PIV Test Logon",
@@ -160,7 +162,7 @@ class Pki:
 
     def us_chains(self):
         spki = self.rsa.spki
-        for name in ("beyond-pathlen", "expired", "future", "sha1", "weak", "server", "logon",
+        for name in ("beyond-pathlen", "expired", "future", "sha1", "weak", "weak-curve", "server", "logon",
                      "constrained", "policy"):
             yield "us-piv", "below-" + name, self.issue("us-piv", "person", spki, name)
         outside = c.name(("C", "US"), ("O", "Elsewhere"), ("CN", "ALEX"))

@@ -96,6 +96,7 @@ static void french_identifiers_of_every_kind_are_read(void **state)
 	assert_int_equal(identity.profession, IDENTITY_PROFESSION_UNKNOWN);
 	identity = assert_person(FR, "cpe-named", "staff", "3760021832/000000018");
 	assert_int_equal(identity.card_type, 2);
+	assert_person(FR, "rpps-nines", "rpps", "899900000011");
 	assert_person(FR, "single-valued", "rpps", "810000000009");
 	identity = assert_person(FR, "no-card-id", "rpps", "810000000009");
 	assert_string_equal(identity.card_id, "");

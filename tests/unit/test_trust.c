@@ -153,6 +153,7 @@ static void weak_keys_are_refused(void **state)
 		{ US, "p256-explicit", TRUST_WEAK_KEY },
 		{ US, "ed25519", TRUST_WEAK_KEY },
 		{ US, "below-weak", TRUST_WEAK_KEY },
+		{ US, "below-weak-curve", TRUST_WEAK_KEY },
 	};
 
 	(void)state;

@@ -19,6 +19,8 @@
 #define HYGIED_PATH "/usr/sbin/hygied"
 #endif
 
+static const char hygied_path[] = HYGIED_PATH;
+
 extern char **environ;
 
 /* Adds each line of hygied's output, made printable. */
@@ -46,9 +48,9 @@ static int lines_read(int fd, json_t *lines)
 /* Starts "hygied --check"; its standard output and error come through *ret_fd. */
 static int hygied_start(const struct options *options, pid_t *ret_pid, int *ret_fd)
 {
-	char path[] = HYGIED_PATH, check[] = "--check", config[] = "--config";
+	char name[] = "hygied", check[] = "--check", config[] = "--config";
 	cleanup_free char *file = options->config ? strdup(options->config) : NULL;
-	char *argv[] = { path, check, file ? config : NULL, file, NULL };
+	char *argv[] = { name, check, file ? config : NULL, file, NULL };
 	posix_spawn_file_actions_t actions;
 	int fds[2];
 	int r;
@@ -61,7 +63,7 @@ static int hygied_start(const struct options *options, pid_t *ret_pid, int *ret_
 		if (r == 0)
 			r = posix_spawn_file_actions_adddup2(&actions, fds[1], STDERR_FILENO);
 		if (r == 0)
-			r = posix_spawn(ret_pid, path, &actions, NULL, argv, environ);
+			r = posix_spawn(ret_pid, hygied_path, &actions, NULL, argv, environ);
 		(void)posix_spawn_file_actions_destroy(&actions);
 	}
 	(void)close(fds[1]);
@@ -86,7 +88,7 @@ static enum hygie_outcome hygied_check(const struct options *options, json_t *li
 		char text[HYGIE_TEXT_MAX];
 
 		(void)snprintf(text, sizeof(text),
-			       HYGIED_PATH ": %s; card profiles and CAs were not checked",
+			       "%s: %s; card profiles and CAs were not checked", hygied_path,
 			       strerror(-r));
 		return json_array_append_new(lines, json_string(text)) < 0 ? HYGIE_FAULT :
 									     HYGIE_BROKEN_SETUP;

@@ -112,10 +112,9 @@ static int extension_integer(const X509 *x509, const char *oid, const char *what
 	at = ASN1_STRING_get0_data(bytes);
 	size = ASN1_STRING_length(bytes);
 	integer = d2i_ASN1_INTEGER(NULL, &at, size);
-	/* 0..255 in DER takes 3 or 4 bytes; encoding it again finds what is not DER. */
+	/* 0..255 takes at most 4 bytes again; encoding it again finds what is not DER. */
 	if (integer == NULL || ASN1_INTEGER_get_int64(&value, integer) != 1 ||
-	    value < 0 || value > 255 || i2d_ASN1_INTEGER(integer, NULL) != size ||
-	    i2d_ASN1_INTEGER(integer, &end) != size ||
+	    value < 0 || value > 255 || i2d_ASN1_INTEGER(integer, &end) != size ||
 	    memcmp(again, ASN1_STRING_get0_data(bytes), (size_t)size) != 0)
 		r = refuse(refusal,
 			   "The %s in the certificate is not a number from 0 to 255.",

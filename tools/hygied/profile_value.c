@@ -216,7 +216,7 @@ static int parse_environment(const struct config_value *value, void *field, char
 		if (environment.count == PROFILE_ENVIRONMENT_MAX ||
 		    !variable_is_fit(item))
 			break;
-		memcpy(environment.variable[environment.count++], item, sizeof(item));
+		memcpy(environment.variable[environment.count++], item, strlen(item) + 1);
 	}
 	if (r != 0) {
 		(void)snprintf(

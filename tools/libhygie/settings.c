@@ -51,7 +51,7 @@ static int parse_services(const struct config_value *value, void *field, char *r
 		if (services.count == SETTINGS_PRETYPED_MAX ||
 		    !config_name_is_valid(item))
 			break;
-		memcpy(services.service[services.count++], item, sizeof(item));
+		memcpy(services.service[services.count++], item, strlen(item) + 1);
 	}
 	if (r != 0) {
 		(void)snprintf(reason, reason_size,

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who may say what when: the whole table, each type in each state.
+ */
+#include "libhygie/protocol.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+/* The types allowed in a state; each list ends in zero. */
+static const uint16_t allowed[][8] = {
+	[PROTOCOL_CLIENT_NEW] = { WIRE_REQUEST_AUTHENTICATE, WIRE_REQUEST_OPEN_SESSION,
+				  WIRE_REQUEST_CLOSE_SESSION, WIRE_REQUEST_STATUS,
+				  WIRE_REQUEST_CARDS, WIRE_REQUEST_ENROL,
+				  WIRE_REQUEST_REVOKE },
+	[PROTOCOL_CLIENT_RUNNING] = { WIRE_CANCEL },
+	[PROTOCOL_CLIENT_ASKED] = { WIRE_CANCEL, WIRE_ANSWER },
+	[PROTOCOL_SERVER] = { WIRE_INFO, WIRE_WARNING, WIRE_PROMPT, WIRE_PROGRESS, WIRE_ITEM,
+			      WIRE_RESULT },
+	[PROTOCOL_TOKEN_NEW] = { WIRE_ORDER_START },
+	[PROTOCOL_TOKEN_READY] = { WIRE_ORDER_LOGIN },
+	[PROTOCOL_TOKEN_WARMING] = { WIRE_REPORT_TOKEN, WIRE_REPORT_CERTIFICATE,
+				     WIRE_REPORT_READY, WIRE_REPORT_FAILED },
+	[PROTOCOL_TOKEN_WORKING] = { WIRE_REPORT_DONE, WIRE_REPORT_FAILED },
+};
+
+static bool listed(size_t state, uint16_t type)
+{
+	for (size_t i = 0; i < 8 && allowed[state][i]; i++)
+		if (allowed[state][i] == type)
+			return true;
+	return false;
+}
+
+static void each_state_allows_its_messages_and_no_other(void **unused)
+{
+	(void)unused;
+	for (size_t state = 0; state < sizeof(allowed) / sizeof(allowed[0]); state++)
+		for (unsigned type = 0; type <= UINT16_MAX; type++)
+			assert_int_equal(
+				protocol_allows((enum protocol_state)state, (uint16_t)type),
+				listed(state, (uint16_t)type));
+}
+
+static void unknown_state_allows_nothing(void **unused)
+{
+	(void)unused;
+	for (unsigned type = 0; type <= UINT16_MAX; type++)
+		assert_false(protocol_allows((enum protocol_state)99, (uint16_t)type));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_state_allows_its_messages_and_no_other),
+		cmocka_unit_test(unknown_state_allows_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
