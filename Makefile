@@ -69,7 +69,8 @@ $(BUILD)/pam_hygie.so: $(call objects,$(wildcard pam/*.c) $(CLIENT_SRC)) pam/pam
 	$(Q)$(CC) $(ALL_LDFLAGS) -shared -Wl,--version-script=pam/pam_hygie.map \
 		-o $@ $(filter %.o,$^) -lpam
 
-$(BUILD)/libhygie.so.0: $(call objects,$(CLIENT_SRC)) tools/libhygie/libhygie.map
+$(BUILD)/libhygie.so.0: $(call objects,$(CLIENT_SRC) tools/libhygie/hygie.c) \
+		tools/libhygie/libhygie.map
 	@echo "  link $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -shared -Wl,-soname,libhygie.so.0 \
 		-Wl,--version-script=tools/libhygie/libhygie.map -o $@ $(filter %.o,$^)
@@ -134,6 +135,8 @@ bench: deps
 install: all
 	install -D -m 755 $(BUILD)/pam_hygie.so $(DESTDIR)$(PAMDIR)/pam_hygie.so
 	install -D -m 755 $(BUILD)/libhygie.so.0 $(DESTDIR)$(LIBDIR)/libhygie.so.0
+	ln -sf libhygie.so.0 $(DESTDIR)$(LIBDIR)/libhygie.so
+	install -D -m 644 tools/libhygie/hygie.h $(DESTDIR)$(PREFIX)/include/hygie.h
 	install -D -m 755 $(BUILD)/hygied $(DESTDIR)$(PREFIX)/sbin/hygied
 	install -D -m 755 $(BUILD)/hygie $(DESTDIR)$(PREFIX)/bin/hygie
 	install -D -m 755 $(BUILD)/hygie-token $(DESTDIR)$(LIBEXECDIR)/hygie-token

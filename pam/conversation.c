@@ -23,9 +23,10 @@ static void response_free(struct pam_response *response)
 define_cleanup(cleanup_response_function, struct pam_response, response_free)
 #define cleanup_response cleanup_with(cleanup_response_function)
 
-/* Has the application show or ask one thing. The caller owns the response, which may be NULL. */
-static int conversation_call(const struct conversation *conversation, int style,
-			     const char *text, struct pam_response **ret_response)
+	/* Has the application show or ask one thing. The caller owns the response, which
+	   may be NULL. */
+	static int conversation_call(const struct conversation *conversation, int style,
+				     const char *text, struct pam_response **ret_response)
 {
 	char escaped[HYGIE_TEXT_MAX];
 	struct pam_message message = { .msg_style = style, .msg = text };
@@ -50,7 +51,8 @@ static int conversation_call(const struct conversation *conversation, int style,
 	return 0;
 }
 
-static void conversation_say(struct conversation *conversation, int style, const char *text)
+static void conversation_say(struct conversation *conversation, int style,
+			     const char *text)
 {
 	cleanup_response struct pam_response *response = NULL;
 
@@ -78,8 +80,8 @@ static int conversation_end(struct conversation *conversation, enum hygie_outcom
 }
 
 /* `fd` stays unwatched: PAM has no way to take a prompt back. */
-static int conversation_ask(void *context, int fd, bool echo, const struct client_text *text,
-			    struct secret **ret_answer)
+static int conversation_ask(void *context, int fd, bool echo,
+			    const struct client_text *text, struct secret **ret_answer)
 {
 	cleanup_response struct pam_response *response = NULL;
 	struct conversation *conversation = context;
@@ -90,7 +92,8 @@ static int conversation_ask(void *context, int fd, bool echo, const struct clien
 	(void)fd;
 	if (conversation->outcome != HYGIE_OK)
 		return -ECANCELED;
-	r = conversation_call(conversation, echo ? PAM_PROMPT_ECHO_ON : PAM_PROMPT_ECHO_OFF,
+	r = conversation_call(conversation,
+			      echo ? PAM_PROMPT_ECHO_ON : PAM_PROMPT_ECHO_OFF,
 			      text->english, &response);
 	if (r < 0)
 		return conversation_end(conversation, HYGIE_GAVE_UP, r);
@@ -98,8 +101,8 @@ static int conversation_ask(void *context, int fd, bool echo, const struct clien
 		return conversation_end(conversation, HYGIE_GAVE_UP, -ECANCELED);
 	size = strlen(response->resp);
 	if (size > most)
-		return conversation_end(conversation,
-					echo ? HYGIE_REFUSED : HYGIE_PIN_MALFORMED, -E2BIG);
+		return conversation_end(
+			conversation, echo ? HYGIE_REFUSED : HYGIE_PIN_MALFORMED, -E2BIG);
 	r = secret_new_from(response->resp, size, ret_answer);
 	return r < 0 ? conversation_end(conversation, HYGIE_FAULT, r) : 0;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The application's conversation function as the callbacks of client_run: one message a
- * call, answers into a struct secret, the application's copy wiped. It decides nothing but
- * what a conversation that failed came to.
+ * call, answers into a struct secret, the application's copy wiped. It decides nothing
+ * but what a conversation that failed came to.
  */
 #pragma once
 
@@ -25,8 +25,9 @@ struct conversation {
  * INFO becomes PAM_TEXT_INFO, WARNING PAM_ERROR_MSG, PROMPT PAM_PROMPT_ECHO_OFF or _ON;
  * PROGRESS is not shown. The context is a struct conversation. An answer over
  * HYGIE_PIN_MAX bytes (HYGIE_USER_MAX - 1 with echo) is not cut but refused:
- * HYGIE_PIN_MALFORMED (HYGIE_REFUSED). A conversation that fails or gives no answer: HYGIE_GAVE_UP. A
- * sentence that the application refuses is no failure: nothing hangs on it.
+ * HYGIE_PIN_MALFORMED (HYGIE_REFUSED). A conversation that fails or gives no answer:
+ * HYGIE_GAVE_UP. A sentence that the application refuses is no failure: nothing hangs on
+ * it.
  */
 extern const struct client_callbacks conversation_callbacks;
 

@@ -16,7 +16,8 @@ static void mark_free(pam_handle_t *handle, void *data, int status)
 	free(data);
 }
 
-/* Whether the handle holds data under `name`: an entry that was cleared is one with NULL. */
+/* Whether the handle holds data under `name`: an entry that was cleared is one with NULL.
+ */
 static const void *mark_find(pam_handle_t *handle, const char *name)
 {
 	const void *data = NULL;

@@ -13,7 +13,7 @@
 
 struct login_mark {
 	uint64_t not_after; /* of the certificate, seconds since 1970; 0: none said */
-	uint32_t flags;	    /* enum result_flag */
+	uint32_t flags;     /* enum result_flag */
 };
 
 /* Sets the mark, in place of any other. 0; -ENOMEM or -EIO, and then there is no mark. */

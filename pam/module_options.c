@@ -21,7 +21,8 @@ struct module_options module_options_parse(pam_handle_t *handle, int argc,
 		else if (strncmp(argv[i], SOCKET_PREFIX, strlen(SOCKET_PREFIX)) == 0)
 			options.socket_path = argv[i] + strlen(SOCKET_PREFIX);
 		else
-			pam_syslog(handle, LOG_ERR, "unknown argument \"%s\" ignored", argv[i]);
+			pam_syslog(handle, LOG_ERR, "unknown argument \"%s\" ignored",
+				   argv[i]);
 	}
 	return options;
 }

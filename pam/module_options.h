@@ -8,8 +8,9 @@
 #include <stdbool.h>
 
 struct module_options {
-	const char *socket_path; /* socket=PATH, borrowed from argv; NULL: the usual one */
-	bool debug;		 /* debug: outcomes and steps are logged */
+	const char
+		*socket_path; /* socket=PATH, borrowed from argv; NULL: the usual one */
+	bool debug;           /* debug: outcomes and steps are logged */
 };
 
 /* Reads the arguments; an unknown one is logged by pam_syslog and otherwise ignored. */

@@ -32,7 +32,8 @@ struct login {
 /* Whether no card can be enrolled to such a name: hygied would not read it either. */
 static bool user_is_impossible(const char *user)
 {
-	return user && (strlen(user) >= HYGIE_USER_MAX || !utf8_is_valid(user, strlen(user)));
+	return user &&
+	       (strlen(user) >= HYGIE_USER_MAX || !utf8_is_valid(user, strlen(user)));
 }
 
 /* An outcome of our own, as hygied would have said it. */
@@ -44,8 +45,8 @@ static void result_set(struct client_result *result, enum hygie_outcome outcome)
 }
 
 /*
- * Takes a success over: the user is who was asked for, or becomes PAM_USER; the ticket and
- * the mark are left for the session. Anything missing makes it a refusal.
+ * Takes a success over: the user is who was asked for, or becomes PAM_USER; the ticket
+ * and the mark are left for the session. Anything missing makes it a refusal.
  */
 static enum hygie_outcome login_accept(const struct login *login,
 				       const struct client_result *result)
@@ -59,7 +60,8 @@ static enum hygie_outcome login_accept(const struct login *login,
 		return HYGIE_REFUSED;
 	}
 	if (result->ticket[0] != '\0') {
-		memcpy(ticket + sizeof(TICKET_NAME), result->ticket, strlen(result->ticket) + 1);
+		memcpy(ticket + sizeof(TICKET_NAME), result->ticket,
+		       strlen(result->ticket) + 1);
 		kept = pam_putenv(login->handle, ticket) == PAM_SUCCESS;
 		wipe(ticket, sizeof(ticket));
 	}
@@ -75,7 +77,8 @@ static enum hygie_outcome login_accept(const struct login *login,
 static int login_forget(pam_handle_t *handle)
 {
 	/* Deletes; there may be none, and then it says so. */
-	if (pam_getenv(handle, TICKET_NAME) && pam_putenv(handle, TICKET_NAME) != PAM_SUCCESS)
+	if (pam_getenv(handle, TICKET_NAME) &&
+	    pam_putenv(handle, TICKET_NAME) != PAM_SUCCESS)
 		return -EIO;
 	return login_mark_clear(handle);
 }
@@ -119,8 +122,8 @@ static int login_end(struct login *login, struct client_result *result)
 		pam_syslog(login->handle, LOG_NOTICE, "not logged in: %s",
 			   outcome_name(result->outcome));
 		conversation_refuse(&login->conversation,
-				    result->text[0] ? result->text :
-						      outcome_text(result->outcome));
+				    result->text[0] ? result->text
+						    : outcome_text(result->outcome));
 	} else if (login->options.debug) {
 		pam_syslog(login->handle, LOG_DEBUG, "authenticate: %s",
 			   outcome_name(result->outcome));
@@ -129,7 +132,8 @@ static int login_end(struct login *login, struct client_result *result)
 	return code;
 }
 
-PUBLIC int pam_sm_authenticate(pam_handle_t *handle, int flags, int argc, const char *argv[])
+PUBLIC int pam_sm_authenticate(pam_handle_t *handle, int flags, int argc,
+			       const char *argv[])
 {
 	cleanup_message struct wire_message *request = NULL;
 	struct login login = {
@@ -176,13 +180,14 @@ PUBLIC int pam_sm_acct_mgmt(pam_handle_t *handle, int flags, int argc, const cha
 		return PAM_IGNORE;
 	if (mark->not_after != 0 && (now < 0 || (uint64_t)now > mark->not_after))
 		return PAM_ACCT_EXPIRED;
-	return (mark->flags & RESULT_PIN_MUST_CHANGE) ? PAM_NEW_AUTHTOK_REQD : PAM_SUCCESS;
+	return (mark->flags & RESULT_PIN_MUST_CHANGE) ? PAM_NEW_AUTHTOK_REQD
+						      : PAM_SUCCESS;
 }
 
 /* Asks hygied about a session, without a conversation. */
 static enum hygie_outcome session_request(pam_handle_t *handle,
-					  const struct module_options *options, uint16_t type,
-					  const char *ticket)
+					  const struct module_options *options,
+					  uint16_t type, const char *ticket)
 {
 	static const struct client_callbacks no_callbacks = { .show = NULL };
 	cleanup_message struct wire_message *request = NULL;
@@ -213,7 +218,8 @@ static int session_code(enum hygie_outcome outcome)
 	}
 }
 
-PUBLIC int pam_sm_open_session(pam_handle_t *handle, int flags, int argc, const char *argv[])
+PUBLIC int pam_sm_open_session(pam_handle_t *handle, int flags, int argc,
+			       const char *argv[])
 {
 	struct module_options options = module_options_parse(handle, argc, argv);
 	const char *ticket = pam_getenv(handle, TICKET_NAME);
@@ -224,7 +230,8 @@ PUBLIC int pam_sm_open_session(pam_handle_t *handle, int flags, int argc, const 
 		return PAM_IGNORE;
 	/* The mark comes first: a session that is bound must also be ended. */
 	if (session_mark_set(handle) == 0)
-		outcome = session_request(handle, &options, WIRE_REQUEST_OPEN_SESSION, ticket);
+		outcome = session_request(handle, &options, WIRE_REQUEST_OPEN_SESSION,
+					  ticket);
 	/* One use, whatever came of it: the session's programs shall not see it. */
 	(void)pam_putenv(handle, TICKET_NAME);
 	if (outcome != HYGIE_OK) {
@@ -235,7 +242,8 @@ PUBLIC int pam_sm_open_session(pam_handle_t *handle, int flags, int argc, const 
 	return session_code(outcome);
 }
 
-PUBLIC int pam_sm_close_session(pam_handle_t *handle, int flags, int argc, const char *argv[])
+PUBLIC int pam_sm_close_session(pam_handle_t *handle, int flags, int argc,
+				const char *argv[])
 {
 	struct module_options options;
 	enum hygie_outcome outcome;

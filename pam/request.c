@@ -34,7 +34,8 @@ static void add_item(struct wire_message *request, uint16_t tag, pam_handle_t *h
 		wire_add_string(request, tag, string);
 }
 
-/* Terminal and remote host are notes for the audit; a peer's choice may not spoil a login. */
+/* Terminal and remote host are notes for the audit; a peer's choice may not spoil a
+ * login. */
 static void add_note(struct wire_message *request, uint16_t tag, pam_handle_t *handle,
 		     int type)
 {
@@ -47,7 +48,8 @@ static void add_note(struct wire_message *request, uint16_t tag, pam_handle_t *h
 	wire_add_string(request, tag, note);
 }
 
-int request_authenticate(pam_handle_t *handle, int flags, struct wire_message **ret_request)
+int request_authenticate(pam_handle_t *handle, int flags,
+			 struct wire_message **ret_request)
 {
 	struct wire_message *request;
 	int r;
@@ -59,7 +61,8 @@ int request_authenticate(pam_handle_t *handle, int flags, struct wire_message **
 	add_item(request, TAG_SERVICE, handle, PAM_SERVICE);
 	add_note(request, TAG_TTY, handle, PAM_TTY);
 	add_note(request, TAG_REMOTE_HOST, handle, PAM_RHOST);
-	wire_add_u32(request, TAG_FLAGS, ((unsigned)flags & PAM_SILENT) ? REQUEST_SILENT : 0);
+	wire_add_u32(request, TAG_FLAGS,
+		     ((unsigned)flags & PAM_SILENT) ? REQUEST_SILENT : 0);
 	*ret_request = request;
 	return 0;
 }

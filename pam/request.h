@@ -20,8 +20,8 @@
 const char *request_user(pam_handle_t *handle);
 
 /* REQUEST_AUTHENTICATE with user (if any), service, terminal, remote host and flags. */
-int request_authenticate(pam_handle_t *handle, int flags, struct wire_message **ret_request)
-	must_check;
+int request_authenticate(pam_handle_t *handle, int flags,
+			 struct wire_message **ret_request) must_check;
 
 /*
  * REQUEST_OPEN_SESSION (with the ticket, which may be NULL for none) or

@@ -42,12 +42,13 @@ static void journal_note_pin(struct journal_entry *entry, const struct apdu *apd
 }
 
 void journal_add(struct journal *journal, const uint8_t *raw, size_t len,
-		 const char *applet, uint64_t now_us)
+		 const char *applet, unsigned resets, uint64_t now_us)
 {
 	struct journal_entry *entry = journal_next(journal);
 	struct apdu apdu;
 
 	entry->arrived_us = now_us;
+	entry->resets = resets;
 	entry->applet = applet;
 	memcpy(entry->header, raw, len < 4 ? len : 4);
 	if (!apdu_parse(raw, len, &apdu))
@@ -79,12 +80,12 @@ void journal_print(const struct journal *journal, struct bytes *ret_text)
 		if (entry->sw)
 			snprintf(sw, sizeof(sw), "%04X", entry->sw & 0xffff);
 		snprintf(line, sizeof(line),
-			 "%zu %s %02X %02X %02X %02X %zu %s %s %llu%s%s\n", i + 1,
+			 "%zu %s %02X %02X %02X %02X %zu %s %s %llu %u%s%s\n", i + 1,
 			 apdu_ins_name(header[1]), header[0], header[1], header[2],
 			 header[3], entry->lc, sw, entry->applet,
 			 (unsigned long long)(entry->arrived_us -
 					      journal->entries[0].arrived_us),
-			 *entry->pin ? " " : "", entry->pin);
+			 entry->resets, *entry->pin ? " " : "", entry->pin);
 		bytes_add(ret_text, line, strlen(line));
 	}
 }

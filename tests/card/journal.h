@@ -9,6 +9,7 @@
 
 struct journal_entry {
 	uint64_t arrived_us; /* monotonic */
+	unsigned resets;     /* of the card before it, power-ups included */
 	unsigned sw;         /* of the answer; 0: none was given */
 	const char *applet;  /* selected when it arrived */
 	uint8_t header[4];
@@ -25,16 +26,17 @@ struct journal {
 void journal_free(struct journal *journal);
 void journal_clear(struct journal *journal);
 
-/* Notes the arrival of a command APDU while the applet of that (static) name is selected.
- */
+/* Notes the arrival of a command APDU while the applet of that (static) name is selected
+ * and the card was reset so many times. */
 void journal_add(struct journal *journal, const uint8_t *raw, size_t len,
-		 const char *applet, uint64_t now_us);
+		 const char *applet, unsigned resets, uint64_t now_us);
 
 /* Notes the answer to the command added last. */
 void journal_answer(struct journal *journal, const struct bytes *answer);
 
 /*
  * Appends a line for each: number from 1, instruction's name, CLA INS P1 P2, Lc, status
- * word ("----": none), applet, microseconds since the first entry, PIN or nothing.
+ * word ("----": none), applet, microseconds since the first entry, resets of the card so
+ * far, PIN or nothing.
  */
 void journal_print(const struct journal *journal, struct bytes *ret_text);

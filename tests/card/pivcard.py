@@ -31,9 +31,10 @@ KINDS = {
     "p384": ["EC", "-pkeyopt", "ec_paramgen_curve:P-384"],
 }
 
-Apdu = collections.namedtuple("Apdu", "number name cla ins p1 p2 lc sw applet micros pin")
+Apdu = collections.namedtuple("Apdu", "number name cla ins p1 p2 lc sw applet micros resets pin")
 Apdu.__doc__ = """One APDU of the log. `sw` is None where the card gave no answer; `applet` the
-one selected on arrival; `pin` "pin[8]=01234567" (length, start of SHA-256) or ""."""
+one selected on arrival; `resets` counts those of the card before it, power-ups included;
+`pin` "pin[8]=01234567" (length, start of SHA-256) or ""."""
 
 
 def openssl(*arguments, **kwargs):
@@ -315,5 +316,6 @@ def _parse_apdu(line):
     number, name = int(words[0]), words[1]
     cla, ins, p1, p2 = (int(word, 16) for word in words[2:6])
     sw = None if words[7] == "----" else int(words[7], 16)
-    pin = words[10] if len(words) > 10 else ""
-    return Apdu(number, name, cla, ins, p1, p2, int(words[6]), sw, words[8], int(words[9]), pin)
+    pin = words[11] if len(words) > 11 else ""
+    return Apdu(number, name, cla, ins, p1, p2, int(words[6]), sw, words[8], int(words[9]),
+                int(words[10]), pin)

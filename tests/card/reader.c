@@ -112,7 +112,7 @@ static void reader_perform(struct reader *reader, const struct bytes *command)
 static void reader_command(struct reader *reader, const struct bytes *command)
 {
 	journal_add(&reader->journal, command->data, command->len,
-		    applet_name(reader->card.selected), clock_us());
+		    applet_name(reader->card.selected), reader->resets, clock_us());
 	if (reader->verbose)
 		fprintf(stderr, "piv-card: %zu %s, %zu bytes\n", reader->journal.count,
 			apdu_ins_name(command->len > 1 ? command->data[1] : 0),

@@ -25,7 +25,8 @@ extern void *__libc_calloc(size_t count, size_t size);
 extern void __libc_free(void *memory);
 
 void fail_arm(unsigned at, const char *secret);
-const char *fail_disarm(unsigned *ret_calls, unsigned *ret_owned, bool *ret_leaked_secret);
+const char *fail_disarm(unsigned *ret_calls, unsigned *ret_owned,
+			bool *ret_leaked_secret);
 
 static struct {
 	bool armed;
@@ -61,7 +62,8 @@ static bool comes_from(const void *caller, const char *library)
 {
 	Dl_info info;
 
-	return dladdr(caller, &info) != 0 && info.dli_fname && strstr(info.dli_fname, library);
+	return dladdr(caller, &info) != 0 && info.dli_fname &&
+	       strstr(info.dli_fname, library);
 }
 
 /* Whether this call is the one to fail. */
@@ -126,7 +128,8 @@ void *calloc(size_t count, size_t size)
 void free(void *memory)
 {
 	if (state.armed && memory && state.secret && comes_from(CALLER, "pam_hygie.so") &&
-	    memmem(memory, malloc_usable_size(memory), state.secret, strlen(state.secret)))
+	    memmem(memory, malloc_usable_size(memory), state.secret,
+		   strlen(state.secret)))
 		state.secret_freed = true;
 	if (memory)
 		disown(memory);
@@ -155,7 +158,7 @@ int munmap(void *memory, size_t size)
 
 #define FAIL_WITH(error)                                                                 \
 	do {                                                                             \
-		if (call_fails(CALLER, __func__)) {                                                \
+		if (call_fails(CALLER, __func__)) {                                      \
 			errno = (error);                                                 \
 			return -1;                                                       \
 		}                                                                        \

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A PAM application for tests, where pamtester does not reach: it takes its service files
- * from a folder of its own and behaves as badly as real applications do. It prints one line
- * for each thing that happens and decides nothing: the test reads the lines.
+ * from a folder of its own and behaves as badly as real applications do. It prints one
+ *line for each thing that happens and decides nothing: the test reads the lines.
  *
  *	pam_application [option...] CONFDIR SERVICE USER STEP...
  *
  * USER "-" gives none. Steps: authenticate setcred acct_mgmt open_session close_session
- * chauthtok, each printed as "STEP CODE"; user and env print PAM_USER and the environment;
- * ticket-forged puts a HYGIE_TICKET into the environment; session-id puts XDG_SESSION_ID;
- * scan counts the copies of the first answer, a hidden one, in writable memory.
+ * chauthtok, each printed as "STEP CODE"; user and env print PAM_USER and the
+ *environment; ticket-forged puts a HYGIE_TICKET into the environment; session-id puts
+ *XDG_SESSION_ID; scan counts the copies of the first answer, a hidden one, in writable
+ *memory.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -31,7 +32,12 @@
 #define HIDING 0x5A
 #define array_size(array) (sizeof(array) / sizeof((array)[0]))
 
-enum answer_kind { ANSWER_TEXT, ANSWER_HIDDEN, ANSWER_NULL, ANSWER_ERROR };
+enum answer_kind {
+	ANSWER_TEXT,
+	ANSWER_HIDDEN,
+	ANSWER_NULL,
+	ANSWER_ERROR
+};
 
 struct setting {
 	int flags;
@@ -79,8 +85,8 @@ static void fifo_wait(const char *path)
 static int answer_make(struct run *run, struct pam_response *response)
 {
 	const struct setting *setting = run->setting;
-	size_t at = run->answered < setting->answer_count ? run->answered :
-							    setting->answer_count - 1;
+	size_t at = run->answered < setting->answer_count ? run->answered
+							  : setting->answer_count - 1;
 
 	if (setting->answer_count == 0)
 		return PAM_CONV_ERR;
@@ -166,7 +172,8 @@ static unsigned region_scan(const uint8_t *begin, size_t size, const char *hex)
 		for (; k < length; k++) {
 			const char digits[] = { hex[2 * k], hex[2 * k + 1], '\0' };
 
-			if ((begin[at + k] ^ HIDING) != (uint8_t)strtoul(digits, NULL, 16))
+			if ((begin[at + k] ^ HIDING) !=
+			    (uint8_t)strtoul(digits, NULL, 16))
 				break;
 		}
 		found += k == length;
@@ -184,8 +191,8 @@ static void scan_print(const struct run *run)
 		uintptr_t begin, end;
 		char mode[5];
 
-		if (sscanf(line, "%lx-%lx %4s", &begin, &end, mode) == 3 && mode[0] == 'r' &&
-		    mode[1] == 'w')
+		if (sscanf(line, "%lx-%lx %4s", &begin, &end, mode) == 3 &&
+		    mode[0] == 'r' && mode[1] == 'w')
 			found += region_scan((const uint8_t *)begin, end - begin,
 					     run->setting->answers[0].text);
 	}
@@ -213,7 +220,8 @@ static void step_run(pam_handle_t *handle, const struct run *run, const char *st
 		if (strcmp(step, calls[i].name) == 0)
 			(void)fprintf(
 				run->setting->out, "%s%s %d\n", run->prefix, step,
-				calls[i].function(handle, calls[i].flags | run->setting->flags));
+				calls[i].function(handle,
+						  calls[i].flags | run->setting->flags));
 	if (strcmp(step, "user") == 0)
 		user_print(handle, run);
 	if (strcmp(step, "scan") == 0)
@@ -244,8 +252,8 @@ static void steps_failing(pam_handle_t *handle, const struct run *run)
 		step_run(handle, run, *step);
 	(void)pam_end(handle, PAM_SUCCESS);
 	failed = disarm(&calls, &owned, &leaked);
-	(void)fprintf(run->setting->out, "calls %u %s\nowned %u\nsecret-freed %d\n", calls,
-		      failed ? failed : "none", owned, leaked);
+	(void)fprintf(run->setting->out, "calls %u %s\nowned %u\nsecret-freed %d\n",
+		      calls, failed ? failed : "none", owned, leaked);
 }
 
 static void *run_all(void *context)
@@ -259,7 +267,8 @@ static void *run_all(void *context)
 	pam_handle_t *handle = NULL;
 	int code;
 
-	code = pam_start_confdir(run->service, user, &conversation, run->confdir, &handle);
+	code = pam_start_confdir(run->service, user, &conversation, run->confdir,
+				 &handle);
 	if (code != PAM_SUCCESS) {
 		(void)fprintf(run->setting->out, "start %d\n", code);
 		return NULL;
@@ -312,7 +321,8 @@ static int reload(const char *module, unsigned times)
 	for (unsigned i = 0; i < times; i++) {
 		void *loaded = dlopen(module, RTLD_NOW | RTLD_LOCAL);
 
-		if (!loaded || !dlsym(loaded, "pam_sm_authenticate") || dlclose(loaded) != 0)
+		if (!loaded || !dlsym(loaded, "pam_sm_authenticate") ||
+		    dlclose(loaded) != 0)
 			return 1;
 		if (dlopen(module, RTLD_NOW | RTLD_NOLOAD))
 			return 2; /* it stayed */
@@ -346,7 +356,8 @@ static int start_alarms(void)
 	const struct itimerval often = { .it_interval = { .tv_usec = 500 },
 					 .it_value = { .tv_usec = 500 } };
 
-	return sigaction(SIGALRM, &action, NULL) < 0 || setitimer(ITIMER_REAL, &often, NULL) < 0;
+	return sigaction(SIGALRM, &action, NULL) < 0 ||
+	       setitimer(ITIMER_REAL, &often, NULL) < 0;
 }
 
 static int close_stdio(struct setting *setting)

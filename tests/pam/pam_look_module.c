@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A PAM module for tests that stands beside pam_hygie in a stack and looks at what it left:
- * authenticate puts LOOK_AUTHTOK=unset, empty or the text itself into the PAM environment.
- * With the argument set=TEXT it sets PAM_AUTHTOK instead, as an earlier module might.
+ * A PAM module for tests that stands beside pam_hygie in a stack and looks at what it
+ * left: authenticate puts LOOK_AUTHTOK=unset, empty or the text itself into the PAM
+ * environment. With the argument set=TEXT it sets PAM_AUTHTOK instead, as an earlier
+ * module might.
  */
 #include <security/pam_ext.h>
 #include <security/pam_modules.h>
@@ -16,15 +17,15 @@ int pam_sm_authenticate(pam_handle_t *handle, int flags, int argc, const char *a
 
 	(void)flags;
 	if (argc > 0 && strncmp(argv[0], "set=", 4) == 0)
-		return pam_set_item(handle, PAM_AUTHTOK, argv[0] + 4) == PAM_SUCCESS ?
-			       PAM_IGNORE :
-			       PAM_SYSTEM_ERR;
+		return pam_set_item(handle, PAM_AUTHTOK, argv[0] + 4) == PAM_SUCCESS
+			       ? PAM_IGNORE
+			       : PAM_SYSTEM_ERR;
 	if (pam_get_item(handle, PAM_AUTHTOK, &token) != PAM_SUCCESS)
 		return PAM_SYSTEM_ERR;
 	(void)snprintf(note, sizeof(note), "LOOK_AUTHTOK=%s",
-		       !token			       ? "unset" :
-		       ((const char *)token)[0] == '\0' ? "empty" :
-							 (const char *)token);
+		       !token                             ? "unset"
+		       : ((const char *)token)[0] == '\0' ? "empty"
+							  : (const char *)token);
 	return pam_putenv(handle, note) == PAM_SUCCESS ? PAM_IGNORE : PAM_SYSTEM_ERR;
 }
 

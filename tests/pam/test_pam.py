@@ -61,6 +61,16 @@ def test_module_has_no_writable_state():
                                                          "rows", "templates"}
 
 
+def test_module_asks_neither_the_environment_nor_threads_nor_other_libraries():
+    out = subprocess.check_output(["nm", "-D", "--undefined-only", built("pam_hygie.so")],
+                                  text=True)
+    used = {line.split()[-1].split("@")[0] for line in out.splitlines()}
+    unwanted = {"getenv", "secure_getenv", "dlopen", "pthread_create", "fork", "vfork", "execve",
+                "posix_spawn", "system", "signal", "sigaction", "setlocale", "printf", "fprintf",
+                "syslog", "pam_get_user", "pam_get_authtok", "select"}
+    assert not used & unwanted and {"pam_get_item", "pam_syslog", "poll"} <= used
+
+
 # Outcomes
 
 

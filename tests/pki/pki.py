@@ -162,8 +162,8 @@ class Pki:
 
     def us_chains(self):
         spki = self.rsa.spki
-        for name in ("beyond-pathlen", "expired", "future", "sha1", "weak", "weak-curve", "server", "logon",
-                     "constrained", "policy"):
+        for name in ("beyond-pathlen", "expired", "future", "sha1", "weak", "weak-curve",
+                     "server", "logon", "constrained", "policy"):
             yield "us-piv", "below-" + name, self.issue("us-piv", "person", spki, name)
         outside = c.name(("C", "US"), ("O", "Elsewhere"), ("CN", "ALEX"))
         yield "us-piv", "below-constrained-outside", self.ca["us-piv"]["constrained"].issue(

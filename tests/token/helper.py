@@ -20,7 +20,6 @@ from wire import TAGS  # noqa: E402
 
 BUILD = pathlib.Path(os.environ.get("HYGIE_BUILD", ROOT / "build"))
 UID = GID = 54321
-FLAGS = {"count-low": 1, "final-try": 2, "locked": 4}
 HASHES = {1: "sha256", 2: "sha256", 3: "sha256", 4: "sha384"}
 PSS = ["-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:32"]
 
@@ -54,7 +53,7 @@ class Helper:
                         "--timeout", str(timeout), *options, *_words(start), *_words(fields)]
         if operations:
             self.command += ["--login", *_words(operations)]
-        self.token, self.certificates = {}, {}
+        self.token, self.certificates, self.certificate_count = {}, {}, 0
         self.signatures, self.secrets = [], []
         self.pid = self.outcome = self.text = self.end = None
         self.flags, self.ready, self.timed_out = None, False, False
@@ -119,6 +118,7 @@ class Helper:
             object_id, _, rest = rest.partition(" ")
             label, _, der = rest.rpartition(" ")
             self.certificates[object_id] = (label, bytes.fromhex(der))
+            self.certificate_count += 1
         elif word == "signature":
             scheme, _, value = rest.partition(" ")
             self.signatures.append((int(scheme), bytes.fromhex(value.strip("-"))))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * config: what a file may say is taken, all else is refused with file, line and what would
- * be right; nothing is lost between our reader and libinih.
+ * config: what a file may say is taken, all else is refused with file, line and what
+ * would be right; nothing is lost between our reader and libinih.
  */
 #include "unit/scratch.h"
 
@@ -32,8 +32,9 @@ static int parse_free(const struct config_value *value, void *field, char *reaso
 
 static const char *const words[] = { "red", "green", "blue", NULL };
 
-#define at(member) .offset = offsetof(struct target, member), \
-		   .size = sizeof(((struct target *)NULL)->member)
+#define at(member)                                                                       \
+	.offset = offsetof(struct target, member),                                       \
+	.size = sizeof(((struct target *)NULL)->member)
 
 static const struct config_key keys[] = {
 	{ "one", "number", config_parse_unsigned, at(number), .default_text = "7",
@@ -117,18 +118,21 @@ static void keys_are_taken_by_section_and_comments_passed_over(void **state)
 static void an_unknown_section_is_refused_once_with_those_that_exist(void **state)
 {
 	(void)state;
-	assert_mistake("\n[three]\nnumber = 3\nfoo = 4\n",
-		       "/etc/x.conf:2: no section is called [three]; there are [one], [two], "
-		       "[free]");
+	assert_mistake(
+		"\n[three]\nnumber = 3\nfoo = 4\n",
+		"/etc/x.conf:2: no section is called [three]; there are [one], [two], "
+		"[free]");
 }
 
 static void an_unknown_key_is_refused_with_those_that_exist(void **state)
 {
 	(void)state;
-	assert_mistake("[one]\nnumbr = 3\n",
-		       "/etc/x.conf:2: [one] has no key \"numbr\"; it has number, wait, flag, "
-		       "word");
-	assert_mistake("[two]\nnumber = 3\n", "[two] has no key \"number\"; it has path, name");
+	assert_mistake(
+		"[one]\nnumbr = 3\n",
+		"/etc/x.conf:2: [one] has no key \"numbr\"; it has number, wait, flag, "
+		"word");
+	assert_mistake("[two]\nnumber = 3\n",
+		       "[two] has no key \"number\"; it has path, name");
 }
 
 static void a_key_twice_in_one_file_is_refused(void **state)
@@ -160,11 +164,19 @@ static void durations_have_units_and_bounds(void **state)
 	static const struct {
 		const char *text;
 		unsigned milliseconds;
-	} good[] = { { "15", 15000 },  { "15s", 15000 },  { "15 s", 15000 },
+	} good[] = { { "15", 15000 },  { "15s", 15000 },   { "15 s", 15000 },
 		     { "500ms", 500 }, { "2min", 120000 }, { "10min", 600000 } };
-	static const char *const bad[] = { "99ms",  "11min", "1d",    "s",
-					   "-1s",   "1.5s",  "1s 1s", "1h",
-					   "0",	    "",	     "9223372036854775807s" };
+	static const char *const bad[] = { "99ms",
+					   "11min",
+					   "1d",
+					   "s",
+					   "-1s",
+					   "1.5s",
+					   "1s 1s",
+					   "1h",
+					   "0",
+					   "",
+					   "9223372036854775807s" };
 	struct target target;
 	char text[100];
 
@@ -182,10 +194,11 @@ static void durations_have_units_and_bounds(void **state)
 
 static void paths_and_names_are_judged(void **state)
 {
-	static const char *const paths[] = { "a",     "/",	"/a/",	"/a//b", "/a/../b",
-					     "/a/..", "/a/./b", "/a/.", "/a b",	 "" };
-	static const char *const names[] = { "",      "-x",  "a b", "a/b", "a,b",
-					     "été", "a;b", "sixteencharacter" };
+	static const char *const paths[] = { "a",       "/",     "/a/",    "/a//b",
+					     "/a/../b", "/a/..", "/a/./b", "/a/.",
+					     "/a b",    "" };
+	static const char *const names[] = { "",    "-x",  "a b", "a/b",
+					     "a,b", "été", "a;b", "sixteencharacter" };
 	char text[100];
 
 	(void)state;
@@ -275,7 +288,8 @@ static void control_characters_nul_and_broken_utf8_are_refused(void **state)
 	assert_contains(errors.text[0], ":2: holds control or invisible characters");
 	assert_mistake("[one]\nnumber = 3\033[2J\n", ":2: holds control");
 	assert_mistake("[two]\nname = \xC3(\n", ":2: holds control");
-	assert_mistake("# \xE2\x80\xAE\n", ":1: holds control"); /* RIGHT-TO-LEFT OVERRIDE */
+	assert_mistake("# \xE2\x80\xAE\n",
+		       ":1: holds control"); /* RIGHT-TO-LEFT OVERRIDE */
 	assert_mistake("\xEF\xBB\xBF[one]\n", ":1: holds control"); /* byte order mark */
 	assert_mistake("[one]\r\n", ":1: ends in a carriage return");
 }
@@ -311,7 +325,8 @@ struct named {
 };
 
 static void *named_begin(void *context, const char *section, const char *name,
-			 const struct config_place *place, char *reason, size_t reason_size)
+			 const struct config_place *place, char *reason,
+			 size_t reason_size)
 {
 	struct named *named = context;
 
@@ -328,21 +343,24 @@ static void *named_begin(void *context, const char *section, const char *name,
 static void named_sections_have_targets_of_their_own(void **state)
 {
 	const struct config_schema with_names = { keys, array_size(keys), named_begin };
-	static const char text[] = "[one first]\nnumber = 1\n[one  second name]\nnumber = 2\n"
-				   "[one third]\nnumber = 3\n";
+	static const char text[] =
+		"[one first]\nnumber = 1\n[one  second name]\nnumber = 2\n"
+		"[one third]\nnumber = 3\n";
 	struct named named = { 0 };
 
 	(void)state;
 	errors = (struct config_errors){ 0 };
-	assert_int_equal(config_parse("f", text, strlen(text), &with_names, &named, &errors),
-			 -EINVAL);
+	assert_int_equal(
+		config_parse("f", text, strlen(text), &with_names, &named, &errors),
+		-EINVAL);
 	assert_string_equal(named.target[0].name, "first");
 	assert_int_equal(named.target[0].number, 1);
 	assert_string_equal(named.target[1].name, "second name");
 	assert_int_equal(named.target[1].number, 2);
 	assert_int_equal(named.place.line, 5);
 	assert_int_equal(errors.count, 1);
-	assert_string_equal(errors.text[0], "f:5: section [one third]: has no room for third");
+	assert_string_equal(errors.text[0],
+			    "f:5: section [one third]: has no room for third");
 }
 
 static int load(void **state, bool required, struct target *target)
@@ -350,8 +368,8 @@ static int load(void **state, bool required, struct target *target)
 	errors = (struct config_errors){ 0 };
 	*target = (struct target){ 0 };
 	config_defaults(&schema, target);
-	return config_load(scratch_path(state, "x.conf"), required, geteuid(), &schema, target,
-			   &errors);
+	return config_load(scratch_path(state, "x.conf"), required, geteuid(), &schema,
+			   target, &errors);
 }
 
 static void a_missing_file_is_fine_unless_it_is_required(void **state)
@@ -438,7 +456,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_empty_file_leaves_the_defaults),
 		cmocka_unit_test(keys_are_taken_by_section_and_comments_passed_over),
-		cmocka_unit_test(an_unknown_section_is_refused_once_with_those_that_exist),
+		cmocka_unit_test(
+			an_unknown_section_is_refused_once_with_those_that_exist),
 		cmocka_unit_test(an_unknown_key_is_refused_with_those_that_exist),
 		cmocka_unit_test(a_key_twice_in_one_file_is_refused),
 		cmocka_unit_test(a_bad_value_says_what_would_be_right),
@@ -446,7 +465,8 @@ int main(void)
 		cmocka_unit_test(paths_and_names_are_judged),
 		cmocka_unit_test(a_line_that_is_not_understood_is_refused),
 		cmocka_unit_test(an_indented_line_is_a_line_of_its_own),
-		cmocka_unit_test(a_line_at_the_bound_is_whole_and_one_byte_more_is_refused),
+		cmocka_unit_test(
+			a_line_at_the_bound_is_whole_and_one_byte_more_is_refused),
 		cmocka_unit_test(a_value_of_300_characters_is_refused_not_split),
 		cmocka_unit_test(a_long_key_or_section_is_refused_not_cut),
 		cmocka_unit_test(control_characters_nul_and_broken_utf8_are_refused),

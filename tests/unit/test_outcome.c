@@ -35,8 +35,8 @@ static void every_outcome_has_a_row(void **state)
 		assert_non_null(outcome_text(outcome));
 		assert_true(strlen(outcome_text(outcome)) > 4);
 		assert_true(strlen(outcome_text(outcome)) < 300);
-		assert_int_equal(outcome_text(outcome)[strlen(outcome_text(outcome)) - 1],
-				 '.');
+		assert_non_null(strchr(
+			".?", outcome_text(outcome)[strlen(outcome_text(outcome)) - 1]));
 	}
 }
 
@@ -49,7 +49,8 @@ static void names_are_words_and_differ(void **state)
 		for (const char *at = name; *at; at++)
 			assert_true(islower((unsigned char)*at) || *at == '-');
 		for (unsigned k = 0; k < i; k++)
-			assert_string_not_equal(name, outcome_name((enum hygie_outcome)k));
+			assert_string_not_equal(name,
+						outcome_name((enum hygie_outcome)k));
 	}
 }
 
@@ -100,12 +101,14 @@ static void pam_codes_are_those_of_the_table(void **state)
 
 static void unknown_number_is_refused(void **state)
 {
-	static const unsigned numbers[] = { HYGIE_OUTCOME_COUNT, 255, 0x80000000u, UINT32_MAX };
+	static const unsigned numbers[] = { HYGIE_OUTCOME_COUNT, 255, 0x80000000u,
+					    UINT32_MAX };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		assert_int_equal(outcome_from_wire(numbers[i]), HYGIE_REFUSED);
-		assert_string_equal(outcome_name((enum hygie_outcome)numbers[i]), "refused");
+		assert_string_equal(outcome_name((enum hygie_outcome)numbers[i]),
+				    "refused");
 		assert_int_equal(outcome_pam_code((enum hygie_outcome)numbers[i]),
 				 PAM_AUTH_ERR);
 	}

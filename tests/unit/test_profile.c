@@ -54,14 +54,15 @@ static void every_key_is_taken(void **state)
 	cleanup_profiles struct profiles *profiles = NULL;
 	const struct profile *p;
 
-	assert_int_equal(load(state,
-			      "[card one]\natr = 3b:AC 00\natr_mask = FF00F0\nreader = PC Twin\n"
-			      "module = /opt/x/y.so\ndriver = PIV-II\npin_min = 6\npin_max = 8\n"
-			      "pin_charset = alphanumeric\nexclusive = yes\n"
-			      "paths_rw = /var/a /var/b\n"
-			      "environment = CPS3_DEBUG=0 X=/a=b\n",
-			      &profiles),
-			 0);
+	assert_int_equal(
+		load(state,
+		     "[card one]\natr = 3b:AC 00\natr_mask = FF00F0\nreader = PC Twin\n"
+		     "module = /opt/x/y.so\ndriver = PIV-II\npin_min = 6\npin_max = 8\n"
+		     "pin_charset = alphanumeric\nexclusive = yes\n"
+		     "paths_rw = /var/a /var/b\n"
+		     "environment = CPS3_DEBUG=0 X=/a=b\n",
+		     &profiles),
+		0);
 	p = profiles_at(profiles, 0);
 	assert_non_null(p);
 	assert_null(profiles_at(profiles, 1));
@@ -124,7 +125,8 @@ static void equals_go_to_the_one_that_names_the_reader_then_to_the_first(void **
 	cleanup_profiles struct profiles *profiles = NULL;
 
 	assert_int_equal(load(state,
-			      "[card first]\natr = 3B01\n" PIN "[card second]\natr = 3B01\n" PIN
+			      "[card first]\natr = 3B01\n" PIN
+			      "[card second]\natr = 3B01\n" PIN
 			      "[card named]\natr = 3B01\nreader = Yubico\n" PIN,
 			      &profiles),
 			 0);
@@ -181,28 +183,33 @@ static void the_same_name_twice_in_a_folder_is_refused(void **state)
 	struct profiles *profiles = NULL;
 	const char *folders[1];
 
-	assert_mistake(state, "[card one]\natr = 3B01\n" PIN "[card one]\natr = 3B02\n" PIN,
+	assert_mistake(state,
+		       "[card one]\natr = 3B01\n" PIN "[card one]\natr = 3B02\n" PIN,
 		       ":6: section [card one]: is in this folder already");
 	scratch_folder(state, "a");
 	scratch_text(state, "a/1.conf", "[card one]\natr = 3B01\n" PIN);
 	scratch_text(state, "a/2.conf", "[card one]\natr = 3B02\n" PIN);
 	folders[0] = scratch_path(state, "a");
 	errors = (struct config_errors){ 0 };
-	assert_int_equal(profiles_load(folders, 1, geteuid(), &profiles, &errors), -EINVAL);
-	assert_contains(errors.text[0], "a/2.conf:1: section [card one]: is in this folder");
+	assert_int_equal(profiles_load(folders, 1, geteuid(), &profiles, &errors),
+			 -EINVAL);
+	assert_contains(errors.text[0],
+			"a/2.conf:1: section [card one]: is in this folder");
 }
 
 static void half_a_profile_is_refused_at_its_heading(void **state)
 {
-	assert_mistake(state, "[card]\natr = 3B01\n" PIN, ":1: section [card]: has no name");
+	assert_mistake(state, "[card]\natr = 3B01\n" PIN,
+		       ":1: section [card]: has no name");
 	assert_mistake(state, "[card one]\n" PIN, ":1: [card one] says of no card");
 	assert_mistake(state, "[card one]\natr = 3B01\npin_min = 4\npin_max = 4\n",
 		       ":1: [card one] names no module");
 	assert_mistake(state, "[card one]\natr = 3B01\nmodule = x.so\npin_min = 4\n",
 		       "does not say how long a PIN is");
-	assert_mistake(state,
-		       "[card one]\natr = 3B01\nmodule = x.so\npin_min = 5\npin_max = 4\n",
-		       "has a pin_min above its pin_max");
+	assert_mistake(
+		state,
+		"[card one]\natr = 3B01\nmodule = x.so\npin_min = 5\npin_max = 4\n",
+		"has a pin_min above its pin_max");
 	assert_mistake(state, "[card one]\natr = 3B01\natr_mask = FFFFFF\n" PIN,
 		       "has an atr_mask of another length");
 	assert_mistake(state, "[card one]\natr = any\natr_mask = FFFF\n" PIN,
@@ -272,10 +279,11 @@ static void names_like_refused_variables_are_taken(void **state)
 {
 	cleanup_profiles struct profiles *profiles = NULL;
 
-	assert_int_equal(load(state,
-			      "[card one]\natr = any\nenvironment = PATHS=1 LD=1 MY_PATH=2\n" PIN,
-			      &profiles),
-			 0);
+	assert_int_equal(
+		load(state,
+		     "[card one]\natr = any\nenvironment = PATHS=1 LD=1 MY_PATH=2\n" PIN,
+		     &profiles),
+		0);
 	assert_int_equal(profiles_at(profiles, 0)->environment.count, 3);
 }
 
@@ -327,11 +335,13 @@ static void a_profile_that_others_can_write_is_refused(void **state)
 	assert_int_equal(chmod(scratch_text(state, "cards.d/x.conf", ""), 0664), 0);
 	folders[0] = scratch_path(state, "cards.d");
 	errors = (struct config_errors){ 0 };
-	assert_int_equal(profiles_load(folders, 1, geteuid(), &profiles, &errors), -EPERM);
+	assert_int_equal(profiles_load(folders, 1, geteuid(), &profiles, &errors),
+			 -EPERM);
 	assert_contains(errors.text[0], "cards.d/x.conf: can be written by its group");
 }
 
-/* --- modules ------------------------------------------------------------------------- */
+/* --- modules -------------------------------------------------------------------------
+ */
 
 static int find(const char *module, char path[PATH_MAX], char reason[512])
 {
@@ -394,7 +404,8 @@ static void a_module_that_others_can_write_or_turn_is_refused(void **state)
 /* Copies the project's profiles to where their owner is ours. */
 static void shipped_load(void **state, struct profiles **ret_profiles)
 {
-	static const char *const names[] = { "10-cps3.conf", "10-cps4.conf", "90-piv.conf" };
+	static const char *const names[] = { "10-cps3.conf", "10-cps4.conf",
+					     "90-piv.conf" };
 	const char *folders[1];
 
 	scratch_folder(state, "shipped");
@@ -421,33 +432,39 @@ static void shipped_profiles_know_the_french_cards_apart(void **state)
 	cleanup_profiles struct profiles *profiles = NULL;
 
 	shipped_load(state, &profiles);
-	assert_string_equal(CHOSEN(profiles, "R",
-				   "\x3B\xAC\x00\x40\x2A\x00\x12\x25\x00\x64\x80\x00\x03\x10"
-				   "\x00\x90\x00"),
-			    "cps3");
+	assert_string_equal(
+		CHOSEN(profiles, "R",
+		       "\x3B\xAC\x00\x40\x2A\x00\x12\x25\x00\x64\x80\x00\x03\x10"
+		       "\x00\x90\x00"),
+		"cps3");
 	/* An older one of the family: other bytes where the mask does not look. */
-	assert_string_equal(CHOSEN(profiles, "R",
-				   "\x3B\xAC\x00\x40\x2A\x00\x12\x25\x00\x64\x80\x82\x02\x12"
-				   "\x00\x90\x00"),
-			    "cps3");
-	assert_string_equal(CHOSEN(profiles, "R",
-				   "\x3B\x9B\x18\x80\x01\x00\x12\x25\x00\x64\x80\x04\x01\x00"
-				   "\x00\x90\x44"),
-			    "cps4");
-	assert_string_equal(CHOSEN(profiles, "R",
-				   "\x3B\x9B\x18\x80\x01\x00\x12\x25\x00\x64\x80\x00\x04\x01"
-				   "\x00\x90\x44"),
-			    "cps4-early");
+	assert_string_equal(
+		CHOSEN(profiles, "R",
+		       "\x3B\xAC\x00\x40\x2A\x00\x12\x25\x00\x64\x80\x82\x02\x12"
+		       "\x00\x90\x00"),
+		"cps3");
+	assert_string_equal(
+		CHOSEN(profiles, "R",
+		       "\x3B\x9B\x18\x80\x01\x00\x12\x25\x00\x64\x80\x04\x01\x00"
+		       "\x00\x90\x44"),
+		"cps4");
+	assert_string_equal(
+		CHOSEN(profiles, "R",
+		       "\x3B\x9B\x18\x80\x01\x00\x12\x25\x00\x64\x80\x00\x04\x01"
+		       "\x00\x90\x44"),
+		"cps4-early");
 	/* Fits the mask of cps3 too. */
-	assert_string_equal(CHOSEN(profiles, "R",
-				   "\x3B\xDC\x18\xFF\x00\x00\x12\x25\x00\x64\x80\x00\x04\x01"
-				   "\x00\x90\x00"),
-			    "cps4-early-t0");
+	assert_string_equal(
+		CHOSEN(profiles, "R",
+		       "\x3B\xDC\x18\xFF\x00\x00\x12\x25\x00\x64\x80\x00\x04\x01"
+		       "\x00\x90\x00"),
+		"cps4-early-t0");
 	/* The contactless side holds no key for a login: it is nobody's but PIV's try. */
-	assert_string_equal(CHOSEN(profiles, "R",
-				   "\x3B\x8F\x80\x01\x00\x31\xB8\x64\x04\xB0\xEC\xC1\x73\x94"
-				   "\x01\x80\x82\x90\x00\x0E"),
-			    "piv");
+	assert_string_equal(
+		CHOSEN(profiles, "R",
+		       "\x3B\x8F\x80\x01\x00\x31\xB8\x64\x04\xB0\xEC\xC1\x73\x94"
+		       "\x01\x80\x82\x90\x00\x0E"),
+		"piv");
 }
 
 static void shipped_profiles_never_send_what_cannot_be_the_pin(void **state)
@@ -463,7 +480,8 @@ static void shipped_profiles_never_send_what_cannot_be_the_pin(void **state)
 		assert_int_equal(p->pin_max, piv ? 8 : 4);
 		assert_int_equal(p->pin_charset, PROFILE_PIN_DIGITS);
 		/* Only OpenSC is known to hold the transaction. */
-		assert_int_equal(p->exclusive, strcmp(p->module, "opensc-pkcs11.so") == 0);
+		assert_int_equal(p->exclusive,
+				 strcmp(p->module, "opensc-pkcs11.so") == 0);
 		assert_int_equal(p->exclusive, p->driver[0] != '\0');
 	}
 }
@@ -482,7 +500,8 @@ static void the_manual_has_every_key_and_no_others(void **state)
 		char name[CONFIG_NAME_SIZE];
 		size_t i = 0;
 
-		if (sscanf(line, "*%40[a-z_]*", name) != 1 || strstr(line, "* = ") == NULL)
+		if (sscanf(line, "*%40[a-z_]*", name) != 1 ||
+		    strstr(line, "* = ") == NULL)
 			continue;
 		while (i < schema->count && strcmp(schema->keys[i].name, name) != 0)
 			i++;
@@ -500,7 +519,8 @@ int main(void)
 		scratch_test(every_key_is_taken),
 		scratch_test(what_is_left_out_is_the_stricter),
 		scratch_test(the_closest_atr_wins_and_any_comes_last),
-		scratch_test(equals_go_to_the_one_that_names_the_reader_then_to_the_first),
+		scratch_test(
+			equals_go_to_the_one_that_names_the_reader_then_to_the_first),
 		scratch_test(a_token_by_uri_is_never_chosen_for_a_reader),
 		scratch_test(a_later_folder_replaces_a_profile_whole),
 		scratch_test(the_same_name_twice_in_a_folder_is_refused),

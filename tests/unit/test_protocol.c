@@ -20,8 +20,8 @@ static const uint16_t allowed[][8] = {
 				  WIRE_REQUEST_REVOKE },
 	[PROTOCOL_CLIENT_RUNNING] = { WIRE_CANCEL },
 	[PROTOCOL_CLIENT_ASKED] = { WIRE_CANCEL, WIRE_ANSWER },
-	[PROTOCOL_SERVER] = { WIRE_INFO, WIRE_WARNING, WIRE_PROMPT, WIRE_PROGRESS, WIRE_ITEM,
-			      WIRE_RESULT },
+	[PROTOCOL_SERVER] = { WIRE_INFO, WIRE_WARNING, WIRE_PROMPT, WIRE_PROGRESS,
+			      WIRE_ITEM, WIRE_RESULT },
 	[PROTOCOL_TOKEN_NEW] = { WIRE_ORDER_START },
 	[PROTOCOL_TOKEN_READY] = { WIRE_ORDER_LOGIN },
 	[PROTOCOL_TOKEN_WARMING] = { WIRE_REPORT_TOKEN, WIRE_REPORT_CERTIFICATE,
@@ -42,9 +42,9 @@ static void each_state_allows_its_messages_and_no_other(void **unused)
 	(void)unused;
 	for (size_t state = 0; state < sizeof(allowed) / sizeof(allowed[0]); state++)
 		for (unsigned type = 0; type <= UINT16_MAX; type++)
-			assert_int_equal(
-				protocol_allows((enum protocol_state)state, (uint16_t)type),
-				listed(state, (uint16_t)type));
+			assert_int_equal(protocol_allows((enum protocol_state)state,
+							 (uint16_t)type),
+					 listed(state, (uint16_t)type));
 }
 
 static void unknown_state_allows_nothing(void **unused)

@@ -9,8 +9,10 @@
 #include "libhygie/deadline.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <sqlite3.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -36,8 +38,9 @@ static void assert_open_fails(void **state, int fault, const char *told)
 	struct registry *registry = NULL;
 
 	reason[0] = '\0';
-	assert_int_equal(registry_open(registry_path(state), &registry, reason, sizeof(reason)),
-			 fault);
+	assert_int_equal(
+		registry_open(registry_path(state), &registry, reason, sizeof(reason)),
+		fault);
 	assert_null(registry);
 	assert_contains(reason, told);
 }
@@ -159,8 +162,8 @@ static void a_user_has_a_card_while_it_is_active(void **state)
 	assert_false(has);
 	assert_int_equal(registry_user_has_card(registry, "", &has), 0);
 	assert_false(has);
-	assert_int_equal(registry_revoke(registry, NULL, "alice", "root", "lost", 9, &count),
-			 0);
+	assert_int_equal(
+		registry_revoke(registry, NULL, "alice", "root", "lost", 9, &count), 0);
 	has = true;
 	assert_int_equal(registry_user_has_card(registry, "alice", &has), 0);
 	assert_false(has);
@@ -205,8 +208,8 @@ static void a_revoked_card_is_shown_as_such_and_enrolled_anew(void **state)
 	size_t count = 0;
 
 	assert_int_equal(registry_add(registry, &e, false), 0);
-	assert_int_equal(registry_revoke(registry, "ABabABab", NULL, "chief", "lost", 7777,
-					 &count),
+	assert_int_equal(registry_revoke(registry, "ABabABab", NULL, "chief", "lost",
+					 7777, &count),
 			 0);
 	assert_int_equal(count, 1);
 	assert_int_equal(registry_find_card(registry, e.key_id, &found), 0);
@@ -233,7 +236,8 @@ static void revoking_a_user_takes_all_his_cards_and_no_others(void **state)
 
 		assert_int_equal(registry_add(registry, &e, false), 0);
 	}
-	assert_int_equal(registry_revoke(registry, NULL, "alice", "root", "", 9, &count), 0);
+	assert_int_equal(registry_revoke(registry, NULL, "alice", "root", "", 9, &count),
+			 0);
 	assert_int_equal(count, 3);
 	assert_owner(registry, 4, "bob");
 	assert_int_equal(registry_revoke(registry, NULL, "carol", "root", "", 9, &count),
@@ -250,8 +254,9 @@ static void digits_that_fit_two_cards_revoke_none(void **state)
 	two.key_id[31] = 0x99;
 	assert_int_equal(registry_add(registry, &one, false), 0);
 	assert_int_equal(registry_add(registry, &two, false), 0);
-	assert_int_equal(registry_revoke(registry, "1111111111", NULL, "root", "", 9, &count),
-			 -ENOTUNIQ);
+	assert_int_equal(
+		registry_revoke(registry, "1111111111", NULL, "root", "", 9, &count),
+		-ENOTUNIQ);
 	assert_int_equal(count, 42);
 	assert_owner(registry, 0x11, "alice");
 	assert_int_equal(registry_revoke(registry,
@@ -276,19 +281,25 @@ static void a_revocation_that_is_not_clear_is_refused(void **state)
 	memset(long_reason, 'r', REGISTRY_REASON_SIZE);
 	long_reason[REGISTRY_REASON_SIZE] = '\0';
 	assert_int_equal(registry_add(registry, &e, false), 0);
-	static const char *const keys[] = { "", "0101010", "0101010g", "0101010%", "01 10101" };
+	static const char *const keys[] = { "", "0101010", "0101010g", "0101010%",
+					    "01 10101" };
 
 	for (size_t i = 0; i < array_size(keys); i++)
-		assert_int_equal(registry_revoke(registry, keys[i], NULL, "root", "", 9, &count),
-				 -EINVAL);
+		assert_int_equal(
+			registry_revoke(registry, keys[i], NULL, "root", "", 9, &count),
+			-EINVAL);
 	assert_int_equal(registry_revoke(registry, long_key, NULL, "root", "", 9, &count),
 			 -EINVAL);
-	assert_int_equal(registry_revoke(registry, NULL, NULL, "root", "", 9, &count), -EINVAL);
-	assert_int_equal(registry_revoke(registry, "01010101", "alice", "root", "", 9, &count),
+	assert_int_equal(registry_revoke(registry, NULL, NULL, "root", "", 9, &count),
 			 -EINVAL);
-	assert_int_equal(registry_revoke(registry, NULL, "alice", "", "", 9, &count), -EINVAL);
-	assert_int_equal(registry_revoke(registry, NULL, "alice", "r", long_reason, 9, &count),
+	assert_int_equal(
+		registry_revoke(registry, "01010101", "alice", "root", "", 9, &count),
+		-EINVAL);
+	assert_int_equal(registry_revoke(registry, NULL, "alice", "", "", 9, &count),
 			 -EINVAL);
+	assert_int_equal(
+		registry_revoke(registry, NULL, "alice", "r", long_reason, 9, &count),
+		-EINVAL);
 	assert_int_equal(registry_revoke(registry, NULL, "alice", "r", "a\nb", 9, &count),
 			 -EINVAL);
 	assert_int_equal(count, 42);
@@ -318,7 +329,8 @@ static void a_list_is_by_user_then_time_and_can_be_ended(void **state)
 {
 	struct registry *registry = open_new(state);
 	struct listing all = { 0 }, some = { .stop_after = 2 };
-	const struct enrolment e[] = { make("bob", 1), make("alice", 9), make("alice", 2) };
+	const struct enrolment e[] = { make("bob", 1), make("alice", 9),
+				       make("alice", 2) };
 
 	for (size_t i = 0; i < array_size(e); i++)
 		assert_int_equal(registry_add(registry, &e[i], false), 0);
@@ -401,13 +413,15 @@ static void a_folder_that_others_can_write_is_refused(void **state)
 
 static void a_path_that_names_no_file_is_refused(void **state)
 {
-	static const char *const paths[] = { "registry.db", "/", "/x", "/tmp/", "", ":memory:" };
+	static const char *const paths[] = { "registry.db", "/", "/x",
+					     "/tmp/",       "",  ":memory:" };
 	struct registry *registry = NULL;
 
 	(void)state;
 	for (size_t i = 0; i < array_size(paths); i++)
-		assert_int_equal(registry_open(paths[i], &registry, reason, sizeof(reason)),
-				 -EINVAL);
+		assert_int_equal(
+			registry_open(paths[i], &registry, reason, sizeof(reason)),
+			-EINVAL);
 	assert_int_equal(registry_open(scratch_path(state, "none/registry.db"), &registry,
 				       reason, sizeof(reason)),
 			 -ENOENT);
@@ -422,8 +436,9 @@ static void put(void **state, const void *bytes, size_t size)
 
 static void what_is_no_database_is_refused_and_left_as_it_is(void **state)
 {
-	static const char text[] = "This is a letter, and by no means a database of SQLite. "
-				   "It is longer than a header of a hundred bytes, though.";
+	static const char text[] =
+		"This is a letter, and by no means a database of SQLite. "
+		"It is longer than a header of a hundred bytes, though.";
 	char after[sizeof(text) + 1];
 	FILE *file;
 
@@ -443,8 +458,9 @@ static void sql_run(void **state, const char *sql)
 	char *error = NULL;
 
 	assert_int_equal(sqlite3_open(registry_path(state), &database), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(database, "PRAGMA synchronous = OFF", NULL, NULL, NULL),
-			 SQLITE_OK);
+	assert_int_equal(
+		sqlite3_exec(database, "PRAGMA synchronous = OFF", NULL, NULL, NULL),
+		SQLITE_OK);
 	if (sqlite3_exec(database, sql, NULL, NULL, &error) != SQLITE_OK)
 		fail_msg("%s: %s", sql, error);
 	assert_int_equal(sqlite3_close(database), SQLITE_OK);
@@ -452,14 +468,12 @@ static void sql_run(void **state, const char *sql)
 
 static void another_programs_database_is_refused_and_left_as_it_is(void **state)
 {
-	struct registry *registry = NULL;
-
 	put(state, "", 0);
-	sql_run(state, "CREATE TABLE letters (text); INSERT INTO letters VALUES ('dear');");
+	sql_run(state,
+		"CREATE TABLE letters (text); INSERT INTO letters VALUES ('dear');");
 	assert_open_fails(state, -EBADMSG, "not a registry of Hygie");
 	sql_run(state, "PRAGMA user_version = 1");
 	assert_open_fails(state, -EBADMSG, "not a registry of Hygie");
-	(void)registry;
 	sql_run(state, "SELECT text FROM letters");
 	/* not even its journal mode: no -wal is there */
 	assert_int_equal(access(scratch_path(state, "registry.db-wal"), F_OK), -1);
@@ -525,13 +539,14 @@ static void forge(void **state, const char *update)
 
 	assert_int_equal(registry_add(registry, &e, false), 0);
 	registry_close(registry);
-	(void)snprintf(sql, sizeof(sql),
-		       "CREATE TABLE forged (key_id, user, store_key_id, scheme, person_id, "
-		       "holder, issuer_key_id, not_before, not_after, certificate, state, "
-		       "enrolled_by, enrolled_at, revoked_by, revoked_at, revoke_reason);"
-		       "INSERT INTO forged SELECT * FROM enrolment; DROP TABLE enrolment;"
-		       "ALTER TABLE forged RENAME TO enrolment; UPDATE enrolment SET %s",
-		       update);
+	(void)snprintf(
+		sql, sizeof(sql),
+		"CREATE TABLE forged (key_id, user, store_key_id, scheme, person_id, "
+		"holder, issuer_key_id, not_before, not_after, certificate, state, "
+		"enrolled_by, enrolled_at, revoked_by, revoked_at, revoke_reason);"
+		"INSERT INTO forged SELECT * FROM enrolment; DROP TABLE enrolment;"
+		"ALTER TABLE forged RENAME TO enrolment; UPDATE enrolment SET %s",
+		update);
 	sql_run(state, sql);
 }
 
@@ -561,7 +576,7 @@ static void a_row_that_could_not_be_ours_is_refused(void **state)
 		"state = 3",
 		"state = 4294967297", /* 1 in 32 bits */
 		"state = 'active'",
-		"state = 2",	       /* revoked, by nobody */
+		"state = 2",           /* revoked, by nobody */
 		"revoked_by = 'root'", /* active and revoked */
 		"enrolled_at = NULL",
 	};
@@ -679,7 +694,8 @@ static void a_full_disk_refuses_and_keeps_what_was(void **state)
 		assert_owner(registry, i, "alice");
 	struct enrolment none;
 
-	assert_int_equal(registry_find_card(registry, make("x", (uint8_t)(number + 1)).key_id,
+	assert_int_equal(registry_find_card(registry,
+					    make("x", (uint8_t)(number + 1)).key_id,
 					    &none),
 			 -ENOENT);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &kept), 0);
@@ -692,7 +708,60 @@ static void a_full_disk_refuses_and_keeps_what_was(void **state)
 	registry_close(registry);
 }
 
-/* The child: enrols and revokes for ever, saying a byte to `fd` after each that is done. */
+/* In a mount namespace of its own: what a read-only file system leaves possible. */
+static void read_only_run(void **state)
+{
+	const struct scratch *scratch = *state;
+	const struct enrolment one = make("alice", 1), two = make("bob", 2);
+	const char *odd = scratch_path(state, "a?b%41#c.db");
+	struct registry *registry = NULL;
+	size_t count;
+	bool has = false;
+
+	assert_int_equal(mount("tmpfs", scratch->path, "tmpfs", 0, "mode=0755"), 0);
+	assert_int_equal(registry_open(odd, &registry, reason, sizeof(reason)), 0);
+	assert_int_equal(registry_add(registry, &one, false), 0);
+	registry_close(registry);
+	assert_int_equal(mount(NULL, scratch->path, NULL, MS_REMOUNT | MS_RDONLY, NULL),
+			 0);
+	assert_int_equal(registry_open(odd, &registry, reason, sizeof(reason)), 0);
+	assert_owner(registry, 1, "alice");
+	assert_int_equal(registry_user_has_card(registry, "alice", &has), 0);
+	assert_true(has);
+	assert_int_equal(registry_add(registry, &two, false), -EROFS);
+	assert_int_equal(registry_revoke(registry, NULL, "alice", "root", "", 9, &count),
+			 -EROFS);
+	assert_owner(registry, 1, "alice");
+	registry_close(registry);
+	assert_open_fails(state, -EROFS, "registry.db: cannot be made");
+	/* A change that waits in the -wal must not be overlooked: it may be a revocation.
+	 */
+	assert_int_equal(mount(NULL, scratch->path, NULL, MS_REMOUNT, NULL), 0);
+	scratch_text(state, "a?b%41#c.db-wal", "x");
+	assert_int_equal(chmod(scratch_path(state, "a?b%41#c.db-wal"), 0600), 0);
+	assert_int_equal(mount(NULL, scratch->path, NULL, MS_REMOUNT | MS_RDONLY, NULL),
+			 0);
+	assert_int_equal(registry_open(odd, &registry, reason, sizeof(reason)), -EROFS);
+	assert_contains(reason, "has changes in");
+}
+
+/*
+ * The test's own process enters the namespace, so that a failure inside is told as any
+ * other; the mount goes with it at the end, and before the scratch folder does.
+ */
+static void a_read_only_file_system_lets_people_in_and_refuses_changes(void **state)
+{
+	const struct scratch *scratch = *state;
+
+	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		skip(); /* mounting is root's, and not everywhere */
+	read_only_run(state);
+	assert_int_equal(umount(scratch->path), 0);
+}
+
+/* The child: enrols and revokes for ever, saying a byte to `fd` after each that is done.
+ */
 static void writer_run(const char *path, int fd)
 {
 	struct registry *registry;
@@ -706,10 +775,9 @@ static void writer_run(const char *path, int fd)
 		const struct enrolment e = make("alice", number);
 		char key[17];
 
-		(void)snprintf(key, sizeof(key), "%02x%02x%02x%02x", number, number, number,
-			       number);
-		if (registry_add(registry, &e, false) < 0 ||
-		    write(fd, &number, 1) != 1 ||
+		(void)snprintf(key, sizeof(key), "%02x%02x%02x%02x", number, number,
+			       number, number);
+		if (registry_add(registry, &e, false) < 0 || write(fd, &number, 1) != 1 ||
 		    (i % 3 == 0 &&
 		     registry_revoke(registry, key, NULL, "root", "lost", 9, &count) < 0))
 			_exit(2);
@@ -738,8 +806,8 @@ static void assert_integrity(void **state)
 	sqlite3_stmt *statement;
 
 	assert_int_equal(sqlite3_open(registry_path(state), &database), SQLITE_OK);
-	assert_int_equal(sqlite3_prepare_v2(database, "PRAGMA integrity_check", -1, &statement,
-					    NULL),
+	assert_int_equal(sqlite3_prepare_v2(database, "PRAGMA integrity_check", -1,
+					    &statement, NULL),
 			 SQLITE_OK);
 	assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
 	assert_string_equal((const char *)sqlite3_column_text(statement, 0), "ok");
@@ -781,9 +849,9 @@ static void a_writer_killed_at_any_moment_leaves_old_or_new_and_nothing_half(voi
 		if (last != 0) {
 			struct enrolment e;
 
-			assert_int_equal(registry_find_card(registry, make("x", last).key_id,
-							    &e),
-					 0);
+			assert_int_equal(
+				registry_find_card(registry, make("x", last).key_id, &e),
+				0);
 			done_in_all++;
 		}
 		registry_close(registry);
@@ -822,7 +890,9 @@ int main(void)
 		scratch_test(a_held_write_lock_refuses_changes_in_time_and_not_reads),
 		scratch_test(a_file_locked_as_a_whole_is_not_opened_and_says_so_in_time),
 		scratch_test(a_full_disk_refuses_and_keeps_what_was),
-		scratch_test(a_writer_killed_at_any_moment_leaves_old_or_new_and_nothing_half),
+		scratch_test(a_read_only_file_system_lets_people_in_and_refuses_changes),
+		scratch_test(
+			a_writer_killed_at_any_moment_leaves_old_or_new_and_nothing_half),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -207,8 +207,9 @@ static void wipe_leaves_zeros(void **state)
 
 	(void)state;
 	wipe(bytes + 1, 4);
-	assert_memory_equal(bytes, "2\0\0\0\0"
-				   "8",
+	assert_memory_equal(bytes,
+			    "2\0\0\0\0"
+			    "8",
 			    6);
 	wipe(bytes, 0);
 	wipe(NULL, 0);
@@ -228,7 +229,8 @@ int main(void)
 		cmocka_unit_test(pages_are_locked_undumped_and_wiped_in_a_child),
 		cmocka_unit_test(forked_child_sees_zeros),
 		cmocka_unit_test(confined_process_still_gets_a_secret),
-		cmocka_unit_test(many_secrets_over_an_ample_limit_are_refused_not_unlocked),
+		cmocka_unit_test(
+			many_secrets_over_an_ample_limit_are_refused_not_unlocked),
 		cmocka_unit_test(free_takes_null),
 		cmocka_unit_test(wipe_leaves_zeros),
 	};

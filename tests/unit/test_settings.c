@@ -124,7 +124,8 @@ static void a_drop_in_replaces_one_peer_and_a_whole_list(void **state)
 	scratch_folder(state, "hygie.conf.d");
 	scratch_text(state, "hygie.conf.d/10.conf",
 		     "[peers]\na = y\n[login]\npretyped = xlock\n");
-	assert_int_equal(load(state, "[peers]\na = x\nb = x\n[login]\npretyped = i3lock sshd\n",
+	assert_int_equal(load(state,
+			      "[peers]\na = x\nb = x\n[login]\npretyped = i3lock sshd\n",
 			      &settings),
 			 0);
 	assert_int_equal(settings.peers.count, 2);
@@ -136,19 +137,26 @@ static void a_drop_in_replaces_one_peer_and_a_whole_list(void **state)
 
 static void mistakes_are_refused_with_what_would_be_right(void **state)
 {
-	assert_mistake(state, "[helper]\nuser = root\n", ":2: user: \"root\" is not allowed");
-	assert_mistake(state, "[login]\ndeadline = 0\n", "is not a duration from 1s to 2min");
+	assert_mistake(state, "[helper]\nuser = root\n",
+		       ":2: user: \"root\" is not allowed");
+	assert_mistake(state, "[login]\ndeadline = 0\n",
+		       "is not a duration from 1s to 2min");
 	assert_mistake(state, "[login]\ndeadline = 3min\n", "is not a duration");
-	assert_mistake(state, "[login]\npin_wait = 1s\n", "is not a duration from 5s to 10min");
+	assert_mistake(state, "[login]\npin_wait = 1s\n",
+		       "is not a duration from 5s to 10min");
 	assert_mistake(state, "[login]\npretyped = a b/c\n", "is not a list of up to 32");
 	assert_mistake(state, "[paths]\ncards = /a b\n", "is not a list of 1 to 4");
 	assert_mistake(state, "[paths]\ncards =\n", "is not a list of 1 to 4");
-	assert_mistake(state, "[paths]\ncards = /a /b /c /d /e\n", "is not a list of 1 to 4");
-	assert_mistake(state, "[paths]\nsocket = hygied.sock\n", "is not an absolute path");
-	assert_mistake(state, "[peers]\npostgres = two words\n", "is not right: write ACCOUNT");
+	assert_mistake(state, "[paths]\ncards = /a /b /c /d /e\n",
+		       "is not a list of 1 to 4");
+	assert_mistake(state, "[paths]\nsocket = hygied.sock\n",
+		       "is not an absolute path");
+	assert_mistake(state, "[peers]\npostgres = two words\n",
+		       "is not right: write ACCOUNT");
 	assert_mistake(state, "[peers]\npost/gres = x\n", "is not right: write ACCOUNT");
 	assert_mistake(state, "[peers]\npostgres =\n", "is not right: write ACCOUNT");
-	assert_mistake(state, "[limits]\nconnections = 7\n", "is not a number from 8 to 4096");
+	assert_mistake(state, "[limits]\nconnections = 7\n",
+		       "is not a number from 8 to 4096");
 	assert_mistake(state, "[limits]\nconnections = 8\n",
 		       "connections_per_user (16) is more than connections (8)");
 }
@@ -159,7 +167,8 @@ static void a_seventeenth_peer_is_refused(void **state)
 	struct settings settings;
 
 	for (int i = 0; i < SETTINGS_PEERS_MAX; i++)
-		(void)snprintf(text + strlen(text), sizeof(text) - strlen(text), "u%d = g\n", i);
+		(void)snprintf(text + strlen(text), sizeof(text) - strlen(text),
+			       "u%d = g\n", i);
 	assert_int_equal(load(state, text, &settings), 0);
 	strcat(text, "more = g\n");
 	assert_mistake(state, text, "16 lines are the most");
@@ -170,8 +179,9 @@ static void nothing_is_returned_after_a_mistake(void **state)
 	struct settings settings;
 
 	memset(&settings, 0x5A, sizeof(settings));
-	assert_int_equal(load(state, "[login]\nallow_test_cards = yes\nfoo = 1\n", &settings),
-			 -EINVAL);
+	assert_int_equal(
+		load(state, "[login]\nallow_test_cards = yes\nfoo = 1\n", &settings),
+		-EINVAL);
 	assert_int_equal(*(unsigned char *)&settings.allow_test_cards, 0x5A);
 }
 
@@ -210,8 +220,8 @@ static const struct config_key *key_of(const char *section, const char *name)
 		const struct config_key *key = &schema->keys[i];
 
 		if (strcmp(key->section, section) == 0 &&
-		    (key->name == NULL ? strcmp(name, "_ACCOUNT_") == 0 :
-					 strcmp(key->name, name) == 0))
+		    (key->name == NULL ? strcmp(name, "_ACCOUNT_") == 0
+				       : strcmp(key->name, name) == 0))
 			return key;
 	}
 	return NULL;
@@ -237,7 +247,8 @@ static size_t manual_compare(char *manual)
 			continue;
 		if (strncmp(line, "_ACCOUNT_ = ", 12) == 0)
 			strcpy(name, "_ACCOUNT_");
-		else if (sscanf(line, "*%40[a-z_]*", name) != 1 || strstr(line, "* = ") == NULL)
+		else if (sscanf(line, "*%40[a-z_]*", name) != 1 ||
+			 strstr(line, "* = ") == NULL)
 			continue;
 		key = key_of(section, name);
 		if (key == NULL)
@@ -293,7 +304,8 @@ static void the_example_holds_the_defaults(void **state)
 		char line[100];
 
 		(void)snprintf(line, sizeof(line), "\n %s = ",
-			       schema->keys[i].name != NULL ? schema->keys[i].name : "postgres");
+			       schema->keys[i].name != NULL ? schema->keys[i].name
+							    : "postgres");
 		assert_contains(text, line);
 	}
 }

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/crypto.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -418,6 +419,89 @@ static void zero_is_refusal_and_every_reason_has_its_sentence(void **state)
 			    trust_reason_text(TRUST_UNDECIDED));
 }
 
+/* OpenSSL's allocations: the one that failing_in counts down to fails; 0 is off. */
+static unsigned failing_in;
+
+static bool allocation_fails(void)
+{
+	return failing_in > 0 && --failing_in == 0;
+}
+
+static void *failing_malloc(size_t size, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	return allocation_fails() ? NULL : malloc(size);
+}
+
+static void *failing_realloc(void *old, size_t size, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	return allocation_fails() ? NULL : realloc(old, size);
+}
+
+static void plain_free(void *memory, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	free(memory);
+}
+
+/* Parses and judges while the n-th allocation fails, for each n; how often it was
+ * accepted. */
+static unsigned accepted_without_memory(const struct trust *trust, const char *scheme,
+					const char *name, unsigned *ret_tries)
+{
+	size_t size;
+	uint8_t *der = pki_leaf_bytes(scheme, name, &size);
+	unsigned accepted = 0, n = 0;
+	bool failed;
+
+	do {
+		cleanup_certificate struct certificate *c = NULL;
+		struct trust_verdict verdict = { 0 };
+
+		failing_in = ++n;
+		if (certificate_parse(der, size, &c) == 0 &&
+		    trust_verify(trust, c, time(NULL), NULL, &verdict) == 0 &&
+		    verdict.reason == TRUST_OK)
+			accepted++;
+		failed = failing_in == 0;
+		failing_in = 0;
+	} while (failed);
+	free(der);
+	*ret_tries = n;
+	return accepted;
+}
+
+static void no_failing_allocation_lets_a_refused_certificate_in(void **state)
+{
+	static const struct {
+		const char *scheme, *name;
+	} refused[] = {
+		{ US, "twin-ca-akid" },  { US, "expired" },
+		{ US, "sha1-signed" },   { US, "below-policy-other" },
+		{ US, "eku-missing" },   { US, "card-auth-policy" },
+		{ US, "two-upns" },      { US, "test-policy" },
+		{ FR, "bad-luhn" },      { FR, "cpe-pseudonym" },
+		{ FR, "test-category" },
+	};
+	cleanup_trust struct trust *trust = load("ca");
+	unsigned tries;
+
+	(void)state;
+	for (size_t i = 0; i < array_size(refused); i++) {
+		assert_int_equal(accepted_without_memory(trust, refused[i].scheme,
+							 refused[i].name, &tries),
+				 0);
+		assert_true(tries > 50); /* so the failures really reached OpenSSL */
+	}
+	/* The control: a good one passes at least when nothing fails. */
+	assert_true(accepted_without_memory(trust, US, "person", &tries) > 0);
+	assert_int_equal(judge(trust, US, "person", time(NULL), false).reason, TRUST_OK);
+}
+
 /* A folder of CAs made for one test: DIR/site with us-piv/root.pem in it. */
 struct site {
 	char dir[4200], scheme[4300], file[4400];
@@ -735,6 +819,7 @@ int main(void)
 		cmocka_unit_test(intermediates_without_their_anchor_trust_nobody),
 		cmocka_unit_test(
 			an_anchor_of_one_scheme_does_not_hold_up_anothers_intermediate),
+		cmocka_unit_test(no_failing_allocation_lets_a_refused_certificate_in),
 		cmocka_unit_test(zero_is_refusal_and_every_reason_has_its_sentence),
 		site_test(a_site_with_an_anchor_loads),
 		site_test(an_empty_site_loads_and_trusts_nobody),
@@ -751,5 +836,8 @@ int main(void)
 		site_test(a_fifo_does_not_hold_up_the_start),
 	};
 
+	/* Before OpenSSL allocates anything, or it refuses. */
+	if (CRYPTO_set_mem_functions(failing_malloc, failing_realloc, plain_free) != 1)
+		return EXIT_FAILURE;
 	return cmocka_run_group_tests(tests, group_setup, pki_group_teardown);
 }

@@ -131,7 +131,8 @@ static void a_symbolic_link_is_refused_as_file_and_as_folder(void **state)
 	assert_int_equal(symlink(path, scratch_path(state, "link")), 0);
 	assert_refused(scratch_path(state, "link"), -ELOOP, "link: is a symbolic link");
 	assert_int_equal(symlink(folder, scratch_path(state, "way")), 0);
-	assert_refused(scratch_path(state, "way/file"), -ELOOP, "way: is a symbolic link");
+	assert_refused(scratch_path(state, "way/file"), -ELOOP,
+		       "way: is a symbolic link");
 	assert_int_equal(symlink("nowhere", scratch_path(state, "dangling")), 0);
 	assert_refused(scratch_path(state, "dangling"), -ELOOP, "is a symbolic link");
 }
@@ -143,7 +144,8 @@ static void a_second_hard_link_is_refused_unless_allowed(void **state)
 
 	assert_int_equal(link(path, scratch_path(state, "other")), 0);
 	assert_refused(path, -EPERM, "has 2 hard links");
-	assert_int_equal(trusted_file_open(path, geteuid(), TRUSTED_ANY_LINKS, &fd, NULL), 0);
+	assert_int_equal(trusted_file_open(path, geteuid(), TRUSTED_ANY_LINKS, &fd, NULL),
+			 0);
 	assert_int_equal(close(fd), 0);
 }
 
@@ -158,9 +160,9 @@ static void what_is_no_regular_file_is_refused_without_waiting(void **state)
 
 static void a_path_that_is_not_plain_is_refused(void **state)
 {
-	static const char *const paths[] = { "relative", "",	    "/",	"/etc/",
-					     "/etc/../x", "/./x",   "//etc/x", "/etc//x",
-					     "/etc/.." };
+	static const char *const paths[] = { "relative", "",          "/",
+					     "/etc/",    "/etc/../x", "/./x",
+					     "//etc/x",  "/etc//x",   "/etc/.." };
 	struct file_error error;
 
 	(void)state;
@@ -190,7 +192,8 @@ static void a_folder_is_listed_sorted_by_suffix(void **state)
 	scratch_text(state, "folder/.hidden.conf", "");
 	scratch_text(state, "folder/.conf", "");
 	scratch_text(state, "folder/30-c.conf.bak", "");
-	assert_int_equal(trusted_folder_list(folder, ".conf", geteuid(), &names, NULL), 0);
+	assert_int_equal(trusted_folder_list(folder, ".conf", geteuid(), &names, NULL),
+			 0);
 	assert_int_equal(names.count, 2);
 	assert_string_equal(names.name[0], "10-a.conf");
 	assert_string_equal(names.name[1], "20-b.conf");
@@ -208,8 +211,8 @@ static void a_folder_that_others_can_write_is_not_listed(void **state)
 	assert_int_equal(trusted_folder_list(folder, ".conf", geteuid(), &names, &error),
 			 -EPERM);
 	assert_contains(error.text, "can be written by everybody");
-	assert_int_equal(trusted_folder_list(scratch_path(state, "none"), ".conf", geteuid(),
-					     &names, &error),
+	assert_int_equal(trusted_folder_list(scratch_path(state, "none"), ".conf",
+					     geteuid(), &names, &error),
 			 -ENOENT);
 	assert_int_equal(trusted_folder_list(scratch_text(state, "file", ""), ".conf",
 					     geteuid(), &names, &error),
@@ -228,15 +231,17 @@ static void a_folder_of_too_many_files_is_refused(void **state)
 		scratch_text(state, name, "");
 	}
 	folder = scratch_path(state, "folder");
-	assert_int_equal(trusted_folder_list(folder, ".conf", geteuid(), &names, NULL), -E2BIG);
+	assert_int_equal(trusted_folder_list(folder, ".conf", geteuid(), &names, NULL),
+			 -E2BIG);
 	assert_int_equal(unlink(scratch_path(state, "folder/0.conf")), 0);
-	assert_int_equal(trusted_folder_list(folder, ".conf", geteuid(), &names, NULL), 0);
+	assert_int_equal(trusted_folder_list(folder, ".conf", geteuid(), &names, NULL),
+			 0);
 	trusted_names_free(&names);
 }
 
 /*
- * A file and a link that trade places for ever: what is read is always the file's own text,
- * never what the link leads to.
+ * A file and a link that trade places for ever: what is read is always the file's own
+ * text, never what the link leads to.
  */
 static void a_link_swapped_in_meanwhile_is_never_followed(void **state)
 {
@@ -250,7 +255,8 @@ static void a_link_swapped_in_meanwhile_is_never_followed(void **state)
 	child = fork();
 	if (child == 0) {
 		for (;;)
-			(void)renameat2(AT_FDCWD, path, AT_FDCWD, link_path, RENAME_EXCHANGE);
+			(void)renameat2(AT_FDCWD, path, AT_FDCWD, link_path,
+					RENAME_EXCHANGE);
 	}
 	assert_true(child > 0);
 	for (unsigned i = 0; i < 2000000 && (good < 200 || refused < 200); i++) {

@@ -5,7 +5,9 @@
 #include "hygie-token/module.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static enum hygie_outcome functions_get(const char *path, CK_C_GetFunctionList get,
 					CK_FUNCTION_LIST **ret_functions,
@@ -21,6 +23,20 @@ static enum hygie_outcome functions_get(const char *path, CK_C_GetFunctionList g
 		return failure_set(failure, HYGIE_BROKEN_SETUP,
 				   "%s is no PKCS#11 2.x module", path);
 	*ret_functions = functions;
+	return HYGIE_OK;
+}
+
+/* A file that somebody but root may write is nobody's module. */
+static enum hygie_outcome file_check(const char *path, struct failure *failure)
+{
+	struct stat status;
+
+	if (stat(path, &status) < 0)
+		return failure_set(failure, HYGIE_BROKEN_SETUP, "%s: %s", path,
+				   strerror(errno));
+	if (!S_ISREG(status.st_mode) || status.st_uid != 0 || (status.st_mode & 022) != 0)
+		return failure_set(failure, HYGIE_BROKEN_SETUP,
+				   "%s is no file that root alone may write", path);
 	return HYGIE_OK;
 }
 
@@ -49,7 +65,9 @@ enum hygie_outcome module_load(const char *path, CK_FUNCTION_LIST **ret_function
 	enum hygie_outcome outcome;
 	CK_RV rv;
 
-	outcome = functions_find(path, &functions, failure);
+	outcome = file_check(path, failure);
+	if (outcome == HYGIE_OK)
+		outcome = functions_find(path, &functions, failure);
 	if (outcome != HYGIE_OK)
 		return outcome;
 	rv = functions->C_Initialize(&arguments);

@@ -10,7 +10,8 @@
 /*
  * Loads `path` (absolute; resolved inside the helper's own root), gets its function list
  * and initialises it. HYGIE_OK, or the failure: HYGIE_BROKEN_SETUP when it is no usable
- * PKCS#11 2.x module, else by what C_Initialize answered. The list is the module's own.
+ * PKCS#11 2.x module or somebody but root may write it, else by what C_Initialize
+ * answered. The list is the module's own.
  */
 enum hygie_outcome module_load(const char *path, CK_FUNCTION_LIST **ret_functions,
 			       struct failure *failure);

@@ -83,14 +83,17 @@ static enum hygie_outcome slot_find_in(CK_FUNCTION_LIST *functions,
 				       const struct start_order *order, P11KitUri *uri,
 				       CK_SLOT_ID *ret_slot, struct failure *failure)
 {
-	CK_SLOT_ID slots[SLOTS_MAX];
+	CK_SLOT_ID slots[SLOTS_MAX] = { 0 };
 	CK_ULONG count = SLOTS_MAX;
 	CK_RV rv;
 
 	rv = functions->C_GetSlotList(CK_TRUE, slots, &count);
 	if (rv != CKR_OK)
 		return failure_pkcs11(failure, "C_GetSlotList", rv);
-	for (size_t i = 0; i < count && i < SLOTS_MAX; i++) {
+	if (count > SLOTS_MAX)
+		return failure_set(failure, HYGIE_CARD_BROKEN,
+				   "C_GetSlotList: more slots than there is room for");
+	for (size_t i = 0; i < count; i++) {
 		bool matches = uri ? slot_matches_uri(functions, slots[i], uri) :
 				     slot_matches_reader(functions, slots[i], order->reader);
 

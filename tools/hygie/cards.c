@@ -8,16 +8,11 @@
 #define CARDS_MILLISECONDS 15000
 
 static const struct column columns[] = {
-	{ "user", "USER" },
-	{ "card_id", "CARD" },
-	{ "holder", "HOLDER" },
-	{ "scheme", "SCHEME" },
-	{ "person_id", "PERSON" },
-	{ "issuer", NULL },
-	{ "not_after", "UNTIL" },
-	{ "state", "STATE" },
-	{ "enrolled_by", "BY" },
-	{ "enrolled_at", "ENROLLED" },
+	{ "user", "USER" },        { "card_id", "CARD" },
+	{ "holder", "HOLDER" },    { "scheme", "SCHEME" },
+	{ "person_id", "PERSON" }, { "issuer", NULL },
+	{ "not_after", "UNTIL" },  { "state", "STATE" },
+	{ "enrolled_by", "BY" },   { "enrolled_at", "ENROLLED" },
 	{ "revoked_at", NULL },
 };
 
@@ -35,13 +30,16 @@ int command_cards(const struct options *options)
 		json_t *value = output_result(&exchange.result);
 
 		if (json_object_set_new(value, "enrolments",
-					output_records(exchange.items, "enrolment")) < 0) {
+					output_records(exchange.items, "enrolment")) <
+		    0) {
 			json_decref(value);
 			value = NULL;
 		}
 		return output_json(value, HYGIE_OK);
 	}
-	if (output_table(exchange.items, "enrolment", columns, array_size(columns), false) == 0)
-		output_empty("No card is enrolled. Put one in and run: hygie enroll USER");
+	if (output_table(exchange.items, "enrolment", columns, array_size(columns),
+			 false) == 0)
+		output_empty(
+			"No card is enrolled. Put one in and run: hygie enroll USER");
 	return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a subcommand of hygie is, and which there are. The table of them is in hygie.c; one
- * file holds each.
+ * What a subcommand of hygie is, and which there are. The table of them is in hygie.c;
+ * one file holds each.
  */
 #pragma once
 
@@ -12,13 +12,14 @@
 struct command {
 	const char *words[2]; /* "config", "check"; the second may be NULL */
 	int (*run)(const struct options *options); /* gives the exit status */
-	const char *help;			   /* one line */
-	const char *usage;			   /* what follows the words */
-	unsigned options;			   /* enum option_bit, besides OPTION_COMMON */
+	const char *help;                          /* one line */
+	const char *usage;                         /* what follows the words */
+	unsigned options; /* enum option_bit, besides OPTION_COMMON */
 	size_t operands_min, operands_max;
 };
 
-/* `options->operands` begins after the subcommand's words; their number has been checked. */
+/* `options->operands` begins after the subcommand's words; their number has been checked.
+ */
 int command_status(const struct options *options);
 int command_cards(const struct options *options);
 int command_enroll(const struct options *options);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * hygie config check: reads the configuration as hygied would and tells every mistake; then
- * has hygied itself look at what only it reads (card profiles, CA folders).
+ * hygie config check: reads the configuration as hygied would and tells every mistake;
+ * then has hygied itself look at what only it reads (card profiles, CA folders).
  */
 #include "command.h"
 #include "libhygie/printable.h"
@@ -61,9 +61,11 @@ static int hygied_start(const struct options *options, pid_t *ret_pid, int *ret_
 	if (r == 0) {
 		r = posix_spawn_file_actions_adddup2(&actions, fds[1], STDOUT_FILENO);
 		if (r == 0)
-			r = posix_spawn_file_actions_adddup2(&actions, fds[1], STDERR_FILENO);
+			r = posix_spawn_file_actions_adddup2(&actions, fds[1],
+							     STDERR_FILENO);
 		if (r == 0)
-			r = posix_spawn(ret_pid, hygied_path, &actions, NULL, argv, environ);
+			r = posix_spawn(ret_pid, hygied_path, &actions, NULL, argv,
+					environ);
 		(void)posix_spawn_file_actions_destroy(&actions);
 	}
 	(void)close(fds[1]);
@@ -88,10 +90,11 @@ static enum hygie_outcome hygied_check(const struct options *options, json_t *li
 		char text[HYGIE_TEXT_MAX];
 
 		(void)snprintf(text, sizeof(text),
-			       "%s: %s; card profiles and CAs were not checked", hygied_path,
-			       strerror(-r));
-		return json_array_append_new(lines, json_string(text)) < 0 ? HYGIE_FAULT :
-									     HYGIE_BROKEN_SETUP;
+			       "%s: %s; card profiles and CAs were not checked",
+			       hygied_path, strerror(-r));
+		return json_array_append_new(lines, json_string(text)) < 0
+			       ? HYGIE_FAULT
+			       : HYGIE_BROKEN_SETUP;
 	}
 	r = lines_read(fd, lines);
 	while (waitpid(pid, &status, 0) < 0)
@@ -99,7 +102,8 @@ static enum hygie_outcome hygied_check(const struct options *options, json_t *li
 			return HYGIE_FAULT;
 	if (r < 0)
 		return HYGIE_FAULT;
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? HYGIE_OK : HYGIE_BROKEN_SETUP;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? HYGIE_OK
+							     : HYGIE_BROKEN_SETUP;
 }
 
 static enum hygie_outcome settings_check(const struct options *options, json_t *lines)
@@ -114,7 +118,8 @@ static enum hygie_outcome settings_check(const struct options *options, json_t *
 			return HYGIE_FAULT;
 	if (errors.count > CONFIG_ERRORS_MAX &&
 	    json_array_append_new(lines, json_sprintf("and %zu more mistakes",
-						      errors.count - CONFIG_ERRORS_MAX)) < 0)
+						      errors.count - CONFIG_ERRORS_MAX)) <
+		    0)
 		return HYGIE_FAULT;
 	if (r == 0)
 		return HYGIE_OK;
@@ -130,9 +135,9 @@ static int check_print(const struct options *options, enum hygie_outcome outcome
 	size_t i;
 
 	(void)snprintf(result.text, sizeof(result.text), "%s",
-		       outcome == HYGIE_OK	     ? "The configuration is good." :
-		       outcome == HYGIE_BROKEN_SETUP ? "The configuration has mistakes." :
-						       outcome_text(outcome));
+		       outcome == HYGIE_OK             ? "The configuration is good."
+		       : outcome == HYGIE_BROKEN_SETUP ? "The configuration has mistakes."
+						       : outcome_text(outcome));
 	if (options->given & OPTION_JSON) {
 		json_t *value = output_result(&result);
 
@@ -142,9 +147,10 @@ static int check_print(const struct options *options, enum hygie_outcome outcome
 		}
 		return output_json(value, outcome);
 	}
-	json_array_foreach(lines, i, line) (void)fprintf(to, "%s\n", json_string_value(line));
-	return outcome == HYGIE_OK ? output_done(&result, "") :
-				     output_failure(options, &result);
+	json_array_foreach(lines, i, line)(void)
+		fprintf(to, "%s\n", json_string_value(line));
+	return outcome == HYGIE_OK ? output_done(&result, "")
+				   : output_failure(options, &result);
 }
 
 int command_config_check(const struct options *options)

@@ -9,7 +9,13 @@
 #include <stddef.h>
 #include <stdio.h>
 
-enum colour { COLOUR_NONE, COLOUR_GOOD, COLOUR_POOR, COLOUR_BAD, COLOUR_HEADING };
+enum colour {
+	COLOUR_NONE,
+	COLOUR_GOOD,
+	COLOUR_POOR,
+	COLOUR_BAD,
+	COLOUR_HEADING
+};
 
 /* Whether a person reads this stream. */
 bool display_is_terminal(FILE *to);
@@ -21,8 +27,9 @@ bool display_is_utf8(void);
 size_t display_width(const char *text);
 
 /*
- * Writes UTF-8 `text`; on a terminal with the colour (unless NO_COLOR is set and not empty,
- * or TERM is "dumb"), and with "?" for each character that a locale without UTF-8 lacks.
+ * Writes UTF-8 `text`; on a terminal with the colour (unless NO_COLOR is set and not
+ * empty, or TERM is "dumb"), and with "?" for each character that a locale without UTF-8
+ * lacks.
  */
 void display_put(FILE *to, enum colour colour, const char *text);
 

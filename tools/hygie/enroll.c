@@ -39,8 +39,9 @@ int command_enroll(const struct options *options)
 	const char *user = options->operands[0];
 
 	if ((options->given & OPTION_PIN_STDIN) && isatty(STDIN_FILENO))
-		return output_usage(options, "--pin-stdin is for scripts: without it, the PIN "
-					     "is asked for and not shown.");
+		return output_usage(options,
+				    "--pin-stdin is for scripts: without it, the PIN "
+				    "is asked for and not shown.");
 	if (user[0] == '\0' || strlen(user) >= HYGIE_USER_MAX ||
 	    !utf8_is_valid(user, strlen(user)))
 		return output_usage(options, "That is not a user's name.");

@@ -22,7 +22,8 @@ static void exchange_fail(struct exchange *exchange, enum hygie_outcome outcome,
 		       text ? text : outcome_text(outcome));
 }
 
-static void exchange_show(void *context, enum client_tone tone, const struct client_text *text)
+static void exchange_show(void *context, enum client_tone tone,
+			  const struct client_text *text)
 {
 	(void)context;
 	output_sentence(tone, text->english);
@@ -39,8 +40,9 @@ static enum hygie_outcome outcome_of_prompt(int error, const char **ret_text)
 	case EPERM:
 		return HYGIE_FAULT;
 	case ENXIO:
-		*ret_text = "There is no terminal to ask on. In a script, give the PIN on "
-			    "standard input with --pin-stdin.";
+		*ret_text =
+			"There is no terminal to ask on. In a script, give the PIN on "
+			"standard input with --pin-stdin.";
 		return HYGIE_GAVE_UP;
 	default:
 		return HYGIE_GAVE_UP;
@@ -62,8 +64,9 @@ static int exchange_ask(void *context, int fd, bool echo, const struct client_te
 	if (exchange->outcome != HYGIE_OK)
 		return -ECANCELED;
 	text_clean(clean, sizeof(clean), text->english, strlen(text->english));
-	r = exchange->options->given & OPTION_PIN_STDIN ? prompt_stdin(&prompt, ret_answer) :
-							  prompt_terminal(&prompt, ret_answer);
+	r = exchange->options->given & OPTION_PIN_STDIN
+		    ? prompt_stdin(&prompt, ret_answer)
+		    : prompt_terminal(&prompt, ret_answer);
 	if (r < 0) {
 		enum hygie_outcome outcome = outcome_of_prompt(r, &why);
 
@@ -91,10 +94,12 @@ static const struct client_callbacks callbacks = {
  * Puts both sides together. When a prompt was cut short because hygied had ended the
  * dialogue (the card was pulled), what hygied says is the reason; else it is ours.
  */
-static void exchange_conclude(struct exchange *exchange, const struct client_result *result)
+static void exchange_conclude(struct exchange *exchange,
+			      const struct client_result *result)
 {
 	bool ours = exchange->outcome != HYGIE_OK;
-	bool daemon_ended = exchange->outcome == HYGIE_GAVE_UP && result->outcome != HYGIE_OK &&
+	bool daemon_ended = exchange->outcome == HYGIE_GAVE_UP &&
+			    result->outcome != HYGIE_OK &&
 			    result->outcome != HYGIE_GAVE_UP;
 	const char *text = result->text[0] ? result->text : outcome_text(result->outcome);
 

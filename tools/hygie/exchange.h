@@ -11,15 +11,15 @@
 
 struct exchange {
 	const struct options *options;
-	json_t *items;		    /* array of objects (record.h); owned */
+	json_t *items; /* array of objects (record.h); owned */
 	struct client_result result;
 	enum hygie_outcome outcome; /* of our side; HYGIE_OK: nothing went wrong here */
 };
 
 /*
  * Sends `request` and serves the dialogue for at most `milliseconds`, typing aside. Fills
- * *ret_exchange whatever happens; its result's outcome is HYGIE_OK only when both sides say
- * so, and its text is printable and never empty on a failure.
+ * *ret_exchange whatever happens; its result's outcome is HYGIE_OK only when both sides
+ * say so, and its text is printable and never empty on a failure.
  */
 void exchange_run(const struct options *options, const struct wire_message *request,
 		  unsigned milliseconds, struct exchange *ret_exchange);

@@ -18,16 +18,35 @@
 #define REASON_MAX 256
 
 static const struct command commands[] = {
-	{ { "status", NULL }, command_status, "Show services, readers and the cards in them",
-	  "", 0, 0, 0 },
+	{ { "status", NULL },
+	  command_status,
+	  "Show services, readers and the cards in them",
+	  "",
+	  0,
+	  0,
+	  0 },
 	{ { "cards", NULL }, command_cards, "List the enrolled cards", "", 0, 0, 0 },
-	{ { "enroll", NULL }, command_enroll, "Enrol the card in the reader for a user",
+	{ { "enroll", NULL },
+	  command_enroll,
+	  "Enrol the card in the reader for a user",
 	  "USER [--reassign] [--reader NAME] [--pin-stdin]",
-	  OPTION_REASSIGN | OPTION_READER | OPTION_PIN_STDIN, 1, 1 },
-	{ { "revoke", NULL }, command_revoke, "Revoke a card, or all cards of a user",
-	  "(CARD-ID | --user USER) [--reason TEXT]", OPTION_USER | OPTION_REASON, 0, 1 },
-	{ { "config", "check" }, command_config_check, "Check the configuration",
-	  "[--config FILE]", OPTION_CONFIG, 0, 0 },
+	  OPTION_REASSIGN | OPTION_READER | OPTION_PIN_STDIN,
+	  1,
+	  1 },
+	{ { "revoke", NULL },
+	  command_revoke,
+	  "Revoke a card, or all cards of a user",
+	  "(CARD-ID | --user USER) [--reason TEXT]",
+	  OPTION_USER | OPTION_REASON,
+	  0,
+	  1 },
+	{ { "config", "check" },
+	  command_config_check,
+	  "Check the configuration",
+	  "[--config FILE]",
+	  OPTION_CONFIG,
+	  0,
+	  0 },
 };
 
 static size_t command_words(const struct command *command)
@@ -38,20 +57,23 @@ static size_t command_words(const struct command *command)
 static void command_usage(FILE *to, const struct command *command)
 {
 	(void)fprintf(to, "Usage: hygie %s%s%s%s%s\n", command->words[0],
-		      command->words[1] ? " " : "", command->words[1] ? command->words[1] : "",
+		      command->words[1] ? " " : "",
+		      command->words[1] ? command->words[1] : "",
 		      command->usage[0] ? " " : "", command->usage);
 }
 
 static void print_help(FILE *to)
 {
-	(void)fputs("Usage: hygie [--json] [--socket PATH] COMMAND [ARGUMENT...]\n\nCommands:\n",
-		    to);
+	(void)fputs(
+		"Usage: hygie [--json] [--socket PATH] COMMAND [ARGUMENT...]\n\nCommands:\n",
+		to);
 	for (size_t i = 0; i < array_size(commands); i++)
-		(void)fprintf(to, "  %s%s%-*s  %s\n", commands[i].words[0],
-			      commands[i].words[1] ? " " : "",
-			      commands[i].words[1] ? 5 : 12 - (int)strlen(commands[i].words[0]),
-			      commands[i].words[1] ? commands[i].words[1] : "",
-			      commands[i].help);
+		(void)fprintf(
+			to, "  %s%s%-*s  %s\n", commands[i].words[0],
+			commands[i].words[1] ? " " : "",
+			commands[i].words[1] ? 5 : 12 - (int)strlen(commands[i].words[0]),
+			commands[i].words[1] ? commands[i].words[1] : "",
+			commands[i].help);
 	(void)fputs("\nOptions of all commands:\n"
 		    "  --json         Print JSON, errors too\n"
 		    "  --socket PATH  Ask the hygied that listens there\n"
@@ -89,7 +111,8 @@ static const struct command *command_find(const struct options *options)
 	return NULL;
 }
 
-/* Takes the subcommand's words off; a sentence when the rest does not fit it, else NULL. */
+/* Takes the subcommand's words off; a sentence when the rest does not fit it, else NULL.
+ */
 static const char *command_check(const struct command *command, struct options *options,
 				 char reason[REASON_MAX])
 {
@@ -134,8 +157,8 @@ static int run(int argc, char *argv[])
 	}
 	if (!command)
 		return usage_error(&options, NULL,
-				   options.operand_count > 0 ? "There is no such command." :
-							       "A command is missing.");
+				   options.operand_count > 0 ? "There is no such command."
+							     : "A command is missing.");
 	wrong = command_check(command, &options, reason);
 	return wrong ? usage_error(&options, command, wrong) : command->run(&options);
 }
@@ -148,7 +171,8 @@ int main(int argc, char *argv[])
 	status = run(argc, argv);
 	/* A full disk or a closed pipe is not a success. */
 	if ((fflush(stdout) != 0 || ferror(stdout)) && status == 0) {
-		(void)fprintf(stderr, "hygie: cannot write the output: %s\n", strerror(errno));
+		(void)fprintf(stderr, "hygie: cannot write the output: %s\n",
+			      strerror(errno));
 		return 1;
 	}
 	return status;

@@ -70,7 +70,8 @@ int options_parse(int argc, char *argv[], struct options *ret_options, char *rea
 	for (size_t i = 0; i < array_size(rows); i++)
 		longs[i] = (struct option){
 			.name = rows[i].name + 2,
-			.has_arg = rows[i].offset == NO_VALUE ? no_argument : required_argument,
+			.has_arg = rows[i].offset == NO_VALUE ? no_argument
+							      : required_argument,
 			.val = rows[i].letter ? rows[i].letter : FIRST_NUMBER + (int)i,
 		};
 	opterr = 0;
@@ -87,9 +88,10 @@ int options_parse(int argc, char *argv[], struct options *ret_options, char *rea
 			continue;
 		error = -EINVAL;
 		(void)snprintf(reason, reason_size, "%s \"%s\".",
-			       number == ':' ? "A value is missing after" :
-					       "There is no option",
+			       number == ':' ? "A value is missing after"
+					     : "There is no option",
 			       argv[optind - 1]);
 	}
-	return error < 0 ? error : operands_take(ret_options, argc, argv, reason, reason_size);
+	return error < 0 ? error
+			 : operands_take(ret_options, argc, argv, reason, reason_size);
 }

@@ -21,12 +21,18 @@ static enum colour colour_of(const char *key, const char *value)
 		const char *key, *value;
 		enum colour colour;
 	} rows[] = {
-		{ "state", "ready", COLOUR_GOOD },   { "state", "active", COLOUR_GOOD },
-		{ "state", "reading", COLOUR_POOR }, { "state", "busy", COLOUR_POOR },
-		{ "state", "unknown", COLOUR_POOR }, { "state", "unreadable", COLOUR_BAD },
-		{ "state", "revoked", COLOUR_BAD },  { "tries", "low", COLOUR_POOR },
-		{ "tries", "last", COLOUR_BAD },     { "tries", "blocked", COLOUR_BAD },
-		{ "trust", "ok", COLOUR_GOOD },      { "value", "running", COLOUR_GOOD },
+		{ "state", "ready", COLOUR_GOOD },
+		{ "state", "active", COLOUR_GOOD },
+		{ "state", "reading", COLOUR_POOR },
+		{ "state", "busy", COLOUR_POOR },
+		{ "state", "unknown", COLOUR_POOR },
+		{ "state", "unreadable", COLOUR_BAD },
+		{ "state", "revoked", COLOUR_BAD },
+		{ "tries", "low", COLOUR_POOR },
+		{ "tries", "last", COLOUR_BAD },
+		{ "tries", "blocked", COLOUR_BAD },
+		{ "trust", "ok", COLOUR_GOOD },
+		{ "value", "running", COLOUR_GOOD },
 		{ "exclusive", "no", COLOUR_POOR },
 	};
 
@@ -63,7 +69,8 @@ static bool record_is(const json_t *record, const char *kind)
 	return value && strcmp(value, kind) == 0;
 }
 
-static size_t column_width(const json_t *items, const char *kind, const struct column *column)
+static size_t column_width(const json_t *items, const char *kind,
+			   const struct column *column)
 {
 	size_t most = display_width(column->title);
 	char date[DATE_LENGTH + 1];
@@ -94,18 +101,19 @@ static void row_print(const json_t *items, const char *kind, const json_t *recor
 
 		if (!columns[i].title)
 			continue;
-		text = record ? cell_text(record, columns[i].key, true, date) :
-				columns[i].title;
+		text = record ? cell_text(record, columns[i].key, true, date)
+			      : columns[i].title;
 		display_blanks(stdout, owed);
 		display_put(stdout,
-			    record ? colour_of(columns[i].key, text) : COLOUR_HEADING, text);
+			    record ? colour_of(columns[i].key, text) : COLOUR_HEADING,
+			    text);
 		owed = column_width(items, kind, &columns[i]) - display_width(text) + GAP;
 	}
 	(void)fputc('\n', stdout);
 }
 
-static void line_print(const char *kind, const json_t *record, const struct column *columns,
-		       size_t count, bool with_kind)
+static void line_print(const char *kind, const json_t *record,
+		       const struct column *columns, size_t count, bool with_kind)
 {
 	char date[DATE_LENGTH + 1];
 
@@ -176,7 +184,8 @@ json_t *output_result(const struct client_result *result)
 	const char *said = result->text[0] ? result->text : outcome_text(result->outcome);
 
 	text_clean(text, sizeof(text), said, strlen(said));
-	return json_pack("{s:s, s:s}", "outcome", outcome_name(result->outcome), "text", text);
+	return json_pack("{s:s, s:s}", "outcome", outcome_name(result->outcome), "text",
+			 text);
 }
 
 int output_failure(const struct options *options, const struct client_result *result)
@@ -204,8 +213,9 @@ int output_usage(const struct options *options, const char *reason)
 
 	text_clean(text, sizeof(text), reason, strlen(reason));
 	if (options->given & OPTION_JSON) {
-		(void)output_json(json_pack("{s:s, s:s}", "outcome", "usage", "text", text),
-				  HYGIE_OK);
+		(void)output_json(
+			json_pack("{s:s, s:s}", "outcome", "usage", "text", text),
+			HYGIE_OK);
 		return EXIT_USAGE;
 	}
 	(void)fputs("hygie: ", stderr);

@@ -119,7 +119,8 @@ static void terminal_signal(struct terminal *terminal)
 	(void)sigprocmask(SIG_BLOCK, &terminal->mask, NULL);
 }
 
-/* Reads on into the secret. 1 when a line is whole; 0 when not yet; or a negative errno. */
+/* Reads on into the secret. 1 when a line is whole; 0 when not yet; or a negative errno.
+ */
 static int line_read(int fd, struct secret *line, size_t room)
 {
 	size_t size = secret_size(line);
@@ -168,7 +169,8 @@ static int terminal_ask(struct terminal *terminal, const struct prompt *prompt,
 			write_all(terminal->fd, "\n");
 			return -ECANCELED;
 		}
-		r = line_read(terminal->fd, line, secret_capacity(line) - secret_size(line));
+		r = line_read(terminal->fd, line,
+			      secret_capacity(line) - secret_size(line));
 		if (r != 0)
 			return r;
 	}

@@ -11,9 +11,9 @@
 
 struct prompt {
 	const char *text; /* printable */
-	bool echo;	  /* whether the answer may be seen */
-	size_t most;	  /* bytes of an answer */
-	int watched;	  /* descriptor that ends the prompt when it becomes readable */
+	bool echo;        /* whether the answer may be seen */
+	size_t most;      /* bytes of an answer */
+	int watched;      /* descriptor that ends the prompt when it becomes readable */
 };
 
 /*

@@ -13,7 +13,11 @@
 
 #define LAST_SECOND UINT64_C(253402300799) /* 9999-12-31T23:59:59Z */
 
-enum member_kind { MEMBER_STRING, MEMBER_TIME, MEMBER_BOOLEAN };
+enum member_kind {
+	MEMBER_STRING,
+	MEMBER_TIME,
+	MEMBER_BOOLEAN
+};
 
 static const struct {
 	uint16_t tag;
@@ -97,11 +101,11 @@ json_t *record_from_item(const struct wire_message *item)
 	cleanup_json json_t *record = json_object();
 
 	for (size_t i = 0; record && i < array_size(members); i++) {
-		json_t *value = members[i].kind == MEMBER_STRING ?
-					member_string(item, members[i].tag) :
-				members[i].kind == MEMBER_TIME ?
-					member_time(item, members[i].tag) :
-					member_boolean(item, members[i].tag);
+		json_t *value = members[i].kind == MEMBER_STRING
+					? member_string(item, members[i].tag)
+				: members[i].kind == MEMBER_TIME
+					? member_time(item, members[i].tag)
+					: member_boolean(item, members[i].tag);
 
 		if (value && json_object_set_new(record, members[i].key, value) < 0)
 			return NULL;

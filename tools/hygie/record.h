@@ -22,6 +22,7 @@ json_t *record_from_item(const struct wire_message *item);
  */
 void text_clean(char *dst, size_t dst_size, const void *src, size_t src_size);
 
-/* `seconds` since 1970 as above, into 21 bytes; years after 9999 become its last second. */
+/* `seconds` since 1970 as above, into 21 bytes; years after 9999 become its last second.
+ */
 #define TIME_TEXT_SIZE 32
 void time_text(uint64_t seconds, char ret_text[TIME_TEXT_SIZE]);

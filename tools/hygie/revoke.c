@@ -15,7 +15,8 @@ static bool card_id_is_valid(const char *id)
 {
 	size_t length = strspn(id, "0123456789abcdefABCDEF");
 
-	return id[length] == '\0' && (length == SHORT_ID_DIGITS || length == LONG_ID_DIGITS);
+	return id[length] == '\0' &&
+	       (length == SHORT_ID_DIGITS || length == LONG_ID_DIGITS);
 }
 
 /* A sentence when the command line names no card or two things, else NULL. */

@@ -16,10 +16,10 @@ static const struct column service_columns[] = {
 };
 
 static const struct column reader_columns[] = {
-	{ "reader", "READER" }, { "state", "STATE" },	{ "holder", "HOLDER" },
-	{ "user", "USER" },	{ "card_id", "CARD" },	{ "scheme", NULL },
-	{ "person_id", NULL },	{ "not_after", "UNTIL" }, { "trust", "TRUST" },
-	{ "tries", "TRIES" },	{ "exclusive", "EXCLUSIVE" },
+	{ "reader", "READER" }, { "state", "STATE" },         { "holder", "HOLDER" },
+	{ "user", "USER" },     { "card_id", "CARD" },        { "scheme", NULL },
+	{ "person_id", NULL },  { "not_after", "UNTIL" },     { "trust", "TRUST" },
+	{ "tries", "TRIES" },   { "exclusive", "EXCLUSIVE" },
 };
 
 static int status_json(const struct exchange *exchange)
@@ -53,8 +53,9 @@ int command_status(const struct options *options)
 				array_size(service_columns), true);
 	if (services > 0 && display_is_terminal(stdout))
 		(void)fputc('\n', stdout);
-	if (output_table(exchange.items, "reader", reader_columns, array_size(reader_columns),
-			 true) == 0)
-		output_empty("No card reader is attached. Plug one in: it is found by itself.");
+	if (output_table(exchange.items, "reader", reader_columns,
+			 array_size(reader_columns), true) == 0)
+		output_empty(
+			"No card reader is attached. Plug one in: it is found by itself.");
 	return 0;
 }

@@ -219,7 +219,8 @@ static enum hygie_outcome judge_pin_state(const struct login *login)
 
 	if (flags & TOKEN_PIN_LOCKED)
 		return HYGIE_PIN_BLOCKED;
-	if (flags & TOKEN_PIN_NOT_INITIALIZED)
+	/* A token that asks no PIN is one factor, whatever its certificate says. */
+	if (flags & (TOKEN_PIN_NOT_INITIALIZED | TOKEN_LOGIN_NOT_REQUIRED))
 		return HYGIE_PIN_NOT_SET;
 	if ((flags & TOKEN_PIN_FINAL_TRY) && login->pretyped)
 		return HYGIE_PIN_LAST_TRY;

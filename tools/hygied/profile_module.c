@@ -30,9 +30,11 @@
 #define ARCHITECTURE "pkcs11" /* no such tuple: the folders below remain */
 #endif
 
+#define ARCHITECTURE_FOLDER "/usr/lib/" ARCHITECTURE
+
 static const char *const folders[] = {
-	"/usr/lib/" ARCHITECTURE "/pkcs11",
-	"/usr/lib/" ARCHITECTURE,
+	ARCHITECTURE_FOLDER "/pkcs11",
+	(ARCHITECTURE_FOLDER),
 	"/usr/lib64/pkcs11",
 	"/usr/lib64",
 	"/usr/lib/pkcs11",

@@ -87,6 +87,7 @@ int registry_open(const char *path, struct registry **ret_registry, char *reason
 			path, sqlite3_errmsg(registry->database));
 		return r;
 	}
+	reason[0] = '\0';
 	*ret_registry = registry;
 	registry = NULL;
 	return 0;

@@ -58,7 +58,9 @@ struct registry;
  * folder as trusted_file.h wants it. 0 and *ret_registry (registry_close); -EPERM or
  * -ELOOP not to be trusted; -EBADMSG damaged; -EPROTONOSUPPORT made by a newer version;
  * -EBUSY locked by another program; another errno. `reason` (of `size` bytes) says what
- * to do. A file that is not a registry of ours is never written to.
+ * to do. A file that is not a registry of ours is
+ * never written to. On a read-only file system the registry is read as it is, and every
+ * change answers -EROFS.
  */
 int registry_open(const char *path, struct registry **ret_registry, char *reason,
 		  size_t size) must_check;

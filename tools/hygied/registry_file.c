@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #define APPLICATION_ID 0x48594749 /* "HYGI": told by file(1) and checked here */
 #define BUSY_MILLISECONDS 500
@@ -125,6 +126,31 @@ static int file_make(const struct place *place, int folder)
 		     : 0;
 }
 
+/*
+ * On a file system that is mounted read-only: 1 when the file can be read as it is, since
+ * no change waits in a -wal to be brought in. Elsewhere 0.
+ */
+static int folder_is_read_only(const struct place *place, int folder)
+{
+	char name[NAME_MAX + 1];
+	struct statvfs fs;
+	struct stat st;
+
+	if (fstatvfs(folder, &fs) < 0)
+		return -errno;
+	if (!(fs.f_flag & ST_RDONLY))
+		return 0;
+	(void)snprintf(name, sizeof(name), "%s-wal", place->name);
+	if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size > 0)
+		return place_fail(
+			place, -EROFS,
+			"has changes in %s to be brought in, on a read-only file "
+			"system; make it writable and start again",
+			name);
+	return 1;
+}
+
+/* Judges what is there and makes what is not. 1: to be opened for reading only. */
 static int place_prepare(const struct place *place)
 {
 	cleanup_free char *folder_path =
@@ -146,7 +172,7 @@ static int place_prepare(const struct place *place)
 	r = file_judge(place, folder, place->name);
 	if (r == -ENOENT)
 		return file_make(place, folder);
-	return r;
+	return r < 0 ? r : folder_is_read_only(place, folder);
 }
 
 /* What SQLite may do at all with a file that somebody could have damaged. */
@@ -274,29 +300,86 @@ static int database_make(const struct place *place, sqlite3 *database)
 	return r;
 }
 
-static int database_settle(const struct place *place, sqlite3 *database)
+/* WAL and full durability. The mode stays in the file, so only once it is ours. */
+static int database_make_durable(const struct place *place, sqlite3 *database)
 {
-	int known = database_recognise(place, database);
-	int sound;
+	if (answer_is(database, "PRAGMA journal_mode = WAL", "wal") == 1 &&
+	    sqlite3_exec(database, "PRAGMA synchronous = FULL", NULL, NULL, NULL) ==
+		    SQLITE_OK)
+		return 0;
+	return place_fail_database(place, database, "cannot be set up");
+}
 
-	if (known < 0)
-		return known;
-	/* The mode is a lasting property of the file, so only now that it is ours. */
-	if (answer_is(database, "PRAGMA journal_mode = WAL", "wal") != 1 ||
-	    sqlite3_exec(database,
-			 "PRAGMA synchronous = FULL; PRAGMA cell_size_check = ON;"
-			 "PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY",
-			 NULL, NULL, NULL) != SQLITE_OK)
-		return place_fail_database(place, database, "cannot be set up");
-	if (known == 0)
-		return database_make(place, database);
-	sound = answer_is(database, "PRAGMA quick_check(1)", "ok");
+static int database_check(const struct place *place, sqlite3 *database)
+{
+	int sound = answer_is(database, "PRAGMA quick_check(1)", "ok");
+
 	if (sound < 0)
 		return place_fail_database(place, database, "cannot be checked");
 	if (sound == 0)
 		return place_fail(place, -EBADMSG,
 				  "is damaged; keep it aside and restore a backup");
 	return 0;
+}
+
+static int database_settle(const struct place *place, sqlite3 *database, bool read_only)
+{
+	int known = database_recognise(place, database);
+	int r = 0;
+
+	if (known < 0)
+		return known;
+	if (sqlite3_exec(database,
+			 "PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0;"
+			 "PRAGMA temp_store = MEMORY",
+			 NULL, NULL, NULL) != SQLITE_OK)
+		return place_fail_database(place, database, "cannot be set up");
+	if (!read_only)
+		r = database_make_durable(place, database);
+	if (r < 0)
+		return r;
+	return known == 0 ? database_make(place, database)
+			  : database_check(place, database);
+}
+
+/* "file:PATH?immutable=1", with what a URI gives a meaning written as %XX. */
+static void uri_make(const char *path, char *ret_uri, size_t size)
+{
+	size_t used = (size_t)snprintf(ret_uri, size, "file:");
+
+	for (; *path != '\0' && used + 16 < size; path++)
+		used += (size_t)snprintf(ret_uri + used, size - used,
+					 strchr("?#%", *path) != NULL ? "%%%02X" : "%c",
+					 (unsigned char)*path);
+	(void)snprintf(ret_uri + used, size - used, "?immutable=1");
+}
+
+/*
+ * WAL wants to make a file beside the database even to read it. On a read-only file
+ * system the database is therefore opened as one that nobody changes: people can still
+ * log in, and every change is refused.
+ */
+static int database_open(const struct place *place, bool read_only,
+			 sqlite3 **ret_database)
+{
+	const int flags = SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_NOMUTEX |
+			  SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_EXRESCODE;
+	char uri[3 * PATH_MAX];
+	int r;
+
+	if (read_only) {
+		uri_make(place->path, uri, sizeof(uri));
+		r = sqlite3_open_v2(uri, ret_database,
+				    flags | SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL);
+	} else {
+		r = sqlite3_open_v2(place->path, ret_database,
+				    flags | SQLITE_OPEN_READWRITE, NULL);
+	}
+	if (r == SQLITE_OK)
+		return 0;
+	if (*ret_database == NULL)
+		return place_fail(place, -ENOMEM, "out of memory");
+	return place_fail_database(place, *ret_database, "cannot be opened");
 }
 
 int registry_database_open(const char *path, sqlite3 **ret_database, char *reason,
@@ -306,25 +389,18 @@ int registry_database_open(const char *path, sqlite3 **ret_database, char *reaso
 	const struct place place = { path, slash != NULL ? slash + 1 : path, reason,
 				     size };
 	sqlite3 *database = NULL;
-	int r;
+	int prepared, r;
 
 	if (path[0] != '/' || slash == path || slash[1] == '\0')
 		return place_fail(&place, -EINVAL, "is not the absolute path of a file");
-	r = place_prepare(&place);
-	if (r < 0)
-		return r;
-	if (sqlite3_open_v2(path, &database,
-			    SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW |
-				    SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |
-				    SQLITE_OPEN_EXRESCODE,
-			    NULL) != SQLITE_OK)
-		r = database == NULL
-			    ? -ENOMEM
-			    : place_fail_database(&place, database, "cannot be opened");
+	prepared = place_prepare(&place);
+	if (prepared < 0)
+		return prepared;
+	r = database_open(&place, prepared == 1, &database);
 	if (r == 0)
 		r = database_harden(database);
 	if (r == 0)
-		r = database_settle(&place, database);
+		r = database_settle(&place, database, prepared == 1);
 	if (r < 0) {
 		(void)sqlite3_close(database);
 		return r;

@@ -33,6 +33,7 @@ static struct {
 	const char *name;
 	enum log_target target; /* never AUTO */
 	enum log_level level;
+	const char *path; /* of the socket */
 	int fd;
 	atomic_uint lost; /* lines since the last that went through */
 } log_state = {
@@ -84,42 +85,43 @@ static int socket_connect(const char *path)
 	return fd;
 }
 
-static const char *target_path(enum log_target target)
-{
-	switch (target) {
-	case LOG_TARGET_JOURNAL:
-		return JOURNAL_SOCKET;
-	case LOG_TARGET_SYSLOG:
-		return SYSLOG_SOCKET;
-	default:
-		return NULL;
-	}
-}
-
 void log_close(void)
 {
 	if (log_state.fd >= 0)
 		(void)close(log_state.fd);
 	log_state.fd = -1;
+	log_state.path = NULL;
 	log_state.target = LOG_TARGET_STDERR;
 }
 
-void log_open(const char *name, enum log_target target, enum log_level level)
+void log_open_at(const char *name, enum log_target target, enum log_level level,
+		 const char *journal_path, const char *syslog_path)
 {
-	static const enum log_target order[] = { LOG_TARGET_JOURNAL, LOG_TARGET_SYSLOG };
+	const struct {
+		enum log_target target;
+		const char *path;
+	} order[] = { { LOG_TARGET_JOURNAL, journal_path },
+		      { LOG_TARGET_SYSLOG, syslog_path } };
 
 	log_close();
 	log_state.name = name;
 	log_state.level = level;
 	for (size_t i = 0; i < array_size(order); i++) {
-		if (target != LOG_TARGET_AUTO && target != order[i])
+		if (target != LOG_TARGET_AUTO && target != order[i].target)
 			continue;
-		log_state.fd = socket_connect(target_path(order[i]));
-		if (log_state.fd >= 0 || target == order[i]) {
-			log_state.target = order[i];
-			return;
-		}
+		log_state.fd = socket_connect(order[i].path);
+		if (log_state.fd < 0 && target != order[i].target)
+			continue;
+		/* Named outright, it is tried anew at each line until it is there. */
+		log_state.target = order[i].target;
+		log_state.path = order[i].path;
+		return;
 	}
+}
+
+void log_open(const char *name, enum log_target target, enum log_level level)
+{
+	log_open_at(name, target, level, JOURNAL_SOCKET, SYSLOG_SOCKET);
 }
 
 /* Sends without waiting; a log daemon that was restarted is connected to anew. */
@@ -135,15 +137,18 @@ static bool datagram_send(const struct record *record)
 		if (errno == EAGAIN || errno == ENOBUFS || errno == EMSGSIZE)
 			return false;
 	}
-	fd = socket_connect(target_path(log_state.target));
+	fd = socket_connect(log_state.path);
 	if (fd < 0)
 		return false;
 	sent = send(fd, record->bytes, record->used, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
-	/* Under the old number, so that a thread beside us never meets a stranger's file.
-	 */
-	if (log_state.fd >= 0)
+	if (log_state.fd < 0) {
+		log_state.fd = fd;
+	} else {
+		/* Under the old number: a thread beside us never meets a stranger's file.
+		 */
 		(void)dup3(fd, log_state.fd, O_CLOEXEC);
-	(void)close(fd);
+		(void)close(fd);
+	}
 	return sent;
 }
 
@@ -153,7 +158,7 @@ static bool stderr_send(const struct record *record)
 	struct pollfd poll_fd = { .fd = STDERR_FILENO, .events = POLLOUT };
 	size_t size = record->used < PIPE_BUF ? record->used : PIPE_BUF;
 
-	if (poll(&poll_fd, 1, 0) != 1 || !(poll_fd.revents & POLLOUT))
+	if (poll(&poll_fd, 1, 0) != 1 || poll_fd.revents != POLLOUT) /* no SIGPIPE */
 		return false;
 	return write(STDERR_FILENO, record->bytes, size) == (ssize_t)size;
 }

@@ -47,6 +47,10 @@ struct log_field {
  */
 void log_open(const char *name, enum log_target target, enum log_level level);
 
+/* As log_open, with other sockets than the system's (tests); the paths are kept. */
+void log_open_at(const char *name, enum log_target target, enum log_level level,
+		 const char *journal_path, const char *syslog_path);
+
 /* Closes what log_open opened. */
 void log_close(void);
 

@@ -51,6 +51,16 @@ static size_t character_edge(const char *text, size_t size)
 	return size;
 }
 
+/* Bytes of the character at `at`: itself and what continues it. */
+static size_t character_size(const char *at)
+{
+	size_t size = 1;
+
+	while (((unsigned char)at[size] & 0xC0) == 0x80)
+		size++;
+	return size;
+}
+
 void text_render(const char *template, const char *const arguments[], size_t count,
 		 char *ret_text, size_t size)
 {
@@ -58,18 +68,16 @@ void text_render(const char *template, const char *const arguments[], size_t cou
 
 	for (const char *at = template; *at && used + 1 < size;) {
 		const char *argument = placeholder(at, arguments, count);
-		size_t length, room = size - 1 - used;
+		const char *piece = argument ? argument : at;
+		size_t length = argument ? strlen(argument) : character_size(at);
+		size_t room = size - 1 - used;
+		size_t taken = length > room ? character_edge(piece, room) : length;
 
-		if (!argument) {
-			ret_text[used++] = *at++;
-			continue;
-		}
-		length = strlen(argument);
-		if (length > room)
-			length = character_edge(argument, room);
-		memcpy(ret_text + used, argument, length);
-		used += length;
-		at += 3;
+		memcpy(ret_text + used, piece, taken);
+		used += taken;
+		if (taken < length)
+			break;
+		at += argument ? 3 : length;
 	}
 	if (size > 0)
 		ret_text[used] = '\0';
