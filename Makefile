@@ -62,7 +62,7 @@ $(BUILD)/hygied.a: $(call objects,$(DAEMON_SRC))
 $(BUILD)/hygie-token.a: $(call objects,$(TOKEN_SRC))
 $(BUILD)/%.a:
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $^
 
 $(BUILD)/pam_hygie.so: $(call objects,$(wildcard pam/*.c) $(CLIENT_SRC)) pam/pam_hygie.map
 	@echo "  link $@"

@@ -88,8 +88,7 @@ static void login_print(const struct login *login)
 
 static int usage(void)
 {
-	(void)fprintf(stderr,
-		      "usage: bench-login [-n COUNT] [-w PID] SERVICE USER PIN\n");
+	(void)fprintf(stderr, "usage: bench-login [-w PID] SERVICE USER PIN\n");
 	return 2;
 }
 
@@ -98,32 +97,24 @@ int main(int argc, char **argv)
 	struct login login = { 0 };
 	clockid_t watched = 0;
 	bool watches = false;
-	long count = 1;
 	int option;
 
-	while ((option = getopt(argc, argv, "n:w:")) != -1) {
-		if (option == 'n') {
-			count = strtol(optarg, NULL, 10);
-		} else if (option == 'w') {
-			errno = clock_getcpuclockid((pid_t)strtol(optarg, NULL, 10),
-						    &watched);
-			watches = errno == 0;
-		} else {
+	while ((option = getopt(argc, argv, "w:")) != -1) {
+		if (option != 'w')
 			return usage();
-		}
-		if (option == 'w' && !watches) {
+		errno = clock_getcpuclockid((pid_t)strtol(optarg, NULL, 10), &watched);
+		if (errno) {
 			perror("bench-login: -w");
 			return 2;
 		}
+		watches = true;
 	}
 	if (argc - optind != 3)
 		return usage();
 	login.service = argv[optind];
 	login.user = argv[optind + 1];
 	login.pin = argv[optind + 2];
-	for (long i = 0; i < count; i++) {
-		login_run(&login, watches ? &watched : NULL);
-		login_print(&login);
-	}
+	login_run(&login, watches ? &watched : NULL);
+	login_print(&login);
 	return 0;
 }

@@ -73,10 +73,10 @@ def p95(values):
 
 def same(values):
     """What must be the same in every round, as numbers of APDUs are."""
-    found = set(values)
-    if len(found) != 1:
-        raise RuntimeError("not the same in every round: %s" % sorted(values))
-    return found.pop()
+    values = list(values)
+    if len(set(values)) != 1:
+        raise RuntimeError("not the same in every round: %s" % values)
+    return values[0]
 
 
 def cores():

@@ -6,7 +6,7 @@ import textwrap
 
 WIDTH = 79
 TIME = 9  # columns of "  1234 ms"
-STYLES = {"heading": "1", "good": "32", "bad": "31;1", "quiet": "2", "program": "36", "felt": "1"}
+STYLES = {"heading": "1", "good": "32", "bad": "31;1", "quiet": "2", "program": "36", "felt": "1", "refused": "33"}
 
 
 def colours_wanted(stream=sys.stdout):

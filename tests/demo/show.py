@@ -74,6 +74,9 @@ def play(screen, home):
     try:
         station.start()
         stage.prepare()
+        screen.blank()
+        screen.paragraph("Set up in %.1f s: pcscd, hygied, a CA for each kind of card, the "
+                         "users camille and alex, three cards." % (time.monotonic() - began))
         for number, (title, step) in enumerate(steps.STEPS, 1):
             screen.heading(number, title)
             step(stage)

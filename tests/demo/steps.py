@@ -123,7 +123,7 @@ class Stage:
         if done.status == pam.PAM_SUCCESS:
             meaning += " " + done.user
         self.screen.row(done.ended, "%s: %s" % (name, meaning),
-                        "good" if done.status == pam.PAM_SUCCESS else "bad")
+                        "good" if done.status == pam.PAM_SUCCESS else "refused")
         expect("from PAM", PAM_CODES[code][0], name)
         expect_text(text, done.text)
         expect("number of prompts", prompts, len(done.prompts()))
@@ -202,7 +202,7 @@ def step_rival(stage):
         block = pivclient.pkcs1_block(hashlib.sha256(b"an order in Camille's name").digest())
         _, sw = pivclient.authenticate(card, "9a", "rsa2048", block)
     stage.screen.row((time.monotonic() - began) * 1000,
-                     "the card refuses (%04X: PIN required)" % sw, "bad")
+                     "the card refuses (%04X: PIN required)" % sw, "refused")
     expect("the card's status word", "6982", "%04X" % sw)
     expect("uses of its key:", 0, stage.card.sign_count())
     stage.screen.felt("A PIN serves the one login it was typed for, and nothing after it.")

@@ -32,6 +32,12 @@ def parent(pid):
     return int(_read(pid, "stat").decode(errors="replace").rpartition(") ")[2].split()[1])
 
 
+def status(pid):
+    """{"Uid": "0\\t0\\t0\\t0", ...}"""
+    lines = _read(pid, "status").decode(errors="replace").splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
 def environment(pid):
     """{name: value} of what it was started with."""
     entries = _read(pid, "environ").decode(errors="replace").split("\0")

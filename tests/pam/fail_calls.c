@@ -2,8 +2,9 @@
 /*
  * Preloaded into a PAM application: between fail_arm() and fail_disarm() the FAIL_AT-th
  * call that pam_hygie.so or libpam makes to the allocator or the kernel fails; 0 fails
- * none. What pam_hygie.so took and did not give back is counted, and memory that it frees
- * is searched for FAIL_SECRET. It is for single-threaded programs.
+ * none. Or that call, counting only those that a signal may interrupt, is interrupted.
+ * What pam_hygie.so took and did not give back is counted, and memory that it frees is
+ * searched for FAIL_SECRET. It is for single-threaded programs.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -24,12 +25,13 @@ extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t count, size_t size);
 extern void __libc_free(void *memory);
 
-void fail_arm(unsigned at, const char *secret);
+void fail_arm(unsigned at, bool interrupt, const char *secret);
 const char *fail_disarm(unsigned *ret_calls, unsigned *ret_owned,
 			bool *ret_leaked_secret);
 
 static struct {
 	bool armed;
+	bool interrupt; /* only what a signal can interrupt fails, with EINTR */
 	unsigned at, calls;
 	const char *failed; /* the function that did */
 	bool secret_freed;
@@ -38,9 +40,10 @@ static struct {
 	int sockets;
 } state;
 
-void fail_arm(unsigned at, const char *secret)
+void fail_arm(unsigned at, bool interrupt, const char *secret)
 {
 	state.at = at;
+	state.interrupt = interrupt;
 	state.calls = 0;
 	state.secret = secret;
 	state.armed = true;
@@ -66,10 +69,16 @@ static bool comes_from(const void *caller, const char *library)
 	       strstr(info.dli_fname, library);
 }
 
+static bool is_interruptible(const char *name)
+{
+	return strcmp(name, "poll") == 0 || strcmp(name, "send") == 0 ||
+	       strcmp(name, "recv") == 0;
+}
+
 /* Whether this call is the one to fail. */
 static bool call_fails(const void *caller, const char *name)
 {
-	if (!state.armed)
+	if (!state.armed || (state.interrupt && !is_interruptible(name)))
 		return false;
 	if (!comes_from(caller, "pam_hygie.so") && !comes_from(caller, "libpam.so"))
 		return false;
@@ -159,7 +168,7 @@ int munmap(void *memory, size_t size)
 #define FAIL_WITH(error)                                                                 \
 	do {                                                                             \
 		if (call_fails(CALLER, __func__)) {                                      \
-			errno = (error);                                                 \
+			errno = state.interrupt ? EINTR : (error);                       \
 			return -1;                                                       \
 		}                                                                        \
 	} while (0)

@@ -48,9 +48,9 @@ struct setting {
 		const char *text;
 	} answers[ANSWERS_MAX];
 	size_t answer_count;
-	bool say_fails, no_conversation, threads;
+	bool say_fails, no_conversation, threads, closed;
 	unsigned fail_at;
-	bool fail;
+	bool fail, interrupt;
 	FILE *out;
 };
 
@@ -122,8 +122,9 @@ static int converse(int count, const struct pam_message **messages,
 
 	(void)fprintf(run->setting->out, "%ssay %d %s %s\n", run->prefix, count,
 		      styles[messages[0]->msg_style], messages[0]->msg);
-	/* As programs do that write to their standard error, open or not. */
-	(void)!write(STDERR_FILENO, "asking\n", 7);
+	/* As programs do that write to their standard streams, open or not. */
+	for (int fd = run->setting->closed ? 0 : STDERR_FILENO; fd <= STDERR_FILENO; fd++)
+		(void)!write(fd, "asking\n", 7);
 	response = calloc(1, sizeof(*response));
 	if (!response)
 		return PAM_BUF_ERR;
@@ -166,6 +167,11 @@ static unsigned region_scan(const uint8_t *begin, size_t size, const char *hex)
 	size_t length = strlen(hex) / 2;
 	unsigned found = 0;
 
+	/* The end of it: the allocator overwrites the beginning of what was freed. */
+	if (length > 16) {
+		hex += 2 * (length - 16);
+		length = 16;
+	}
 	for (size_t at = 0; at + length <= size; at++) {
 		size_t k = 0;
 
@@ -237,7 +243,7 @@ static void step_run(pam_handle_t *handle, const struct run *run, const char *st
 /* The steps, with fail_calls.so preloaded and at work until the handle is gone. */
 static void steps_failing(pam_handle_t *handle, const struct run *run)
 {
-	void (*arm)(unsigned at, const char *secret);
+	void (*arm)(unsigned at, bool interrupt, const char *secret);
 	const char *(*disarm)(unsigned *ret_calls, unsigned *ret_owned, bool *ret_leaked);
 	unsigned calls, owned;
 	const char *failed;
@@ -247,7 +253,8 @@ static void steps_failing(pam_handle_t *handle, const struct run *run)
 	*(void **)&disarm = dlsym(RTLD_DEFAULT, "fail_disarm");
 	if (!arm || !disarm)
 		return;
-	arm(run->setting->fail_at, run->setting->answers[0].text);
+	arm(run->setting->fail_at, run->setting->interrupt,
+	    run->setting->answers[0].text);
 	for (char *const *step = run->steps; *step; step++)
 		step_run(handle, run, *step);
 	(void)pam_end(handle, PAM_SUCCESS);
@@ -365,6 +372,7 @@ static int close_stdio(struct setting *setting)
 	int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 100);
 
 	setting->out = fd < 0 ? NULL : fdopen(fd, "w");
+	setting->closed = true;
 	for (int i = 0; i <= STDERR_FILENO; i++)
 		(void)close(i);
 	return setting->out ? 0 : 1;
@@ -395,6 +403,7 @@ enum option_value {
 	OPTION_THREADS,
 	OPTION_ALARMS,
 	OPTION_FAIL,
+	OPTION_INTERRUPT,
 	OPTION_RELOAD,
 };
 
@@ -415,6 +424,7 @@ static const struct option longs[] = {
 	{ "threads", no_argument, NULL, OPTION_THREADS },
 	{ "alarms", no_argument, NULL, OPTION_ALARMS },
 	{ "fail", required_argument, NULL, OPTION_FAIL },
+	{ "interrupt", no_argument, NULL, OPTION_INTERRUPT },
 	{ "reload", required_argument, NULL, OPTION_RELOAD },
 	{ 0 },
 };
@@ -464,6 +474,9 @@ static int option_take(struct setting *setting, int option, const char *value)
 		return 0;
 	case OPTION_ALARMS:
 		return start_alarms();
+	case OPTION_INTERRUPT:
+		setting->interrupt = true;
+		return 0;
 	case OPTION_FAIL:
 		setting->fail = true;
 		setting->fail_at = (unsigned)strtoul(value, NULL, 10);

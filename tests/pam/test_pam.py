@@ -430,7 +430,7 @@ def test_authtok_of_an_earlier_module_is_left(application, socket_path):
 
 
 def test_pin_is_nowhere_in_the_process_afterwards(application, socket_path):
-    pin = b"918273645501"
+    pin = b"9182736455" * 4
     hidden = bytes(byte ^ 0x5A for byte in pin).hex()
     for script in (login(pin, "alice"), login(b"other", "alice")):
         with FakeHygied(socket_path, script) as daemon:
@@ -442,7 +442,7 @@ def test_pin_is_nowhere_in_the_process_afterwards(application, socket_path):
 
 def test_scan_finds_a_pin_that_was_left(application, socket_path):
     """The control of the test above: a stack that keeps the PIN."""
-    pin = b"918273645501"
+    pin = b"9182736455" * 4
     application.stack(before="auth required %s set=%s\n" % (application.look, pin.decode()))
     with FakeHygied(socket_path, login(pin, "alice")):
         lines = application.run("alice", "authenticate", "scan", options=[
@@ -518,8 +518,9 @@ def test_loading_and_unloading_leaks_nothing():
     assert int(out.split()[1]) <= 16  # pages
 
 
-def test_every_failing_call_refuses_and_leaks_nothing(application, socket_path):
-    """The n-th allocation or system call of the module, or of libpam for it, fails."""
+def walk_calls(application, socket_path, *options):
+    """Logs in again and again, with the n-th call failing; the codes by n, as far as there
+    are calls (which there are depends a little on who is faster)."""
 
     def script(dialogue):
         try:
@@ -528,21 +529,35 @@ def test_every_failing_call_refuses_and_leaks_nothing(application, socket_path):
         except (PeerGone, OSError):
             pass  # the client may vanish anywhere
 
-    at = unreached = 0
+    walked, at, unreached = {}, 0, 0
     with FakeHygied(socket_path, script):
-        while unreached < 5:  # which calls there are depends a little on who is faster
-            lines = application.run("-", "authenticate", preload=built("fail_calls.so"),
-                                    options=["--fail", str(at), "--answer", "1234"])
+        while unreached < 5:
+            lines = application.run(
+                "-", "authenticate", preload=built("fail_calls.so"),
+                options=["--fail", str(at), "--answer", "1234", *options])
             failed = lines[-3].split()[2]
             assert lines[-2:] == ["owned 0", "secret-freed 0"], (at, failed)
             if failed == "none":
                 assert codes(lines) == [SUCCESS], at
                 unreached += at > 0
             else:
-                assert codes(lines)[0] not in (SUCCESS, IGNORE), (at, failed)
+                walked[at, failed] = codes(lines)[0]
                 unreached = 0
             at += 1
-    assert at > 40
+    return walked
+
+
+def test_every_failing_call_refuses_and_leaks_nothing(application, socket_path):
+    """The n-th allocation or system call of the module, or of libpam for it, fails."""
+    walked = walk_calls(application, socket_path)
+    assert len(walked) > 40
+    assert not [call for call, code in walked.items() if code in (SUCCESS, IGNORE)]
+
+
+def test_every_interrupted_call_is_resumed(application, socket_path):
+    walked = walk_calls(application, socket_path, "--interrupt")
+    assert len(walked) > 8
+    assert not [call for call, code in walked.items() if code != SUCCESS]
 
 
 def test_pamtester_logs_in(pamtester, socket_path):

@@ -3,8 +3,8 @@
  * A PKCS#11 module with one token, which behaves as its environment entry HOSTILE says:
  * "STAGE:ACTION", where STAGE is the PKCS#11 function that acts (C_Initialize, C_Login,
  * C_Sign), or a lie about its data (see `says`). What it tried, and with what success, it
- * writes to standard error: "tried ACTION: ok" or the error's name. Without an entry it is
- * an ordinary token that takes any PIN. A test instrument: it is never installed.
+ * writes to standard error: "tried ACTION: ok" or the error's name. Without an entry it
+ * is an ordinary token that takes any PIN. A test instrument: it is never installed.
  */
 #include "libhygie/attributes.h"
 
@@ -47,7 +47,8 @@ static bool says(const char *word)
 	return strcmp(hostile(), word) == 0;
 }
 
-/* One write and nothing else: dprintf asks for the descriptor's flags, which is filtered. */
+/* One write and nothing else: dprintf asks for the descriptor's flags, which is filtered.
+ */
 __attribute__((format(printf, 1, 2))) static void say(const char *format, ...)
 {
 	char line[128];
@@ -87,8 +88,10 @@ static void act_spin(void)
 
 static void act_crash(void)
 {
-	raise(SIGSEGV);
-	*(volatile int *)NULL = 1;
+	volatile int *page =
+		mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	*page = 1;
 }
 
 static void act_exec(void)
@@ -107,7 +110,8 @@ static void act_fork(void)
 
 static void act_print(void)
 {
-	tell("print", printf("C_Sign says: \"all is well\"\n") > 0 && fflush(stdout) == 0);
+	tell("print",
+	     printf("C_Sign says: \"all is well\"\n") > 0 && fflush(stdout) == 0);
 }
 
 static void act_tcp(void)
@@ -214,13 +218,26 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } actions[] = {
-	{ "hang", act_hang },	    { "spin", act_spin },     { "crash", act_crash },
-	{ "exec", act_exec },	    { "fork", act_fork },     { "print", act_print },
-	{ "tcp", act_tcp },	    { "write", act_write },   { "read", act_read },
-	{ "memory", act_memory },   { "threads", act_threads }, { "ptrace", act_ptrace },
-	{ "kill", act_kill },	    { "root", act_root },     { "mount", act_mount },
-	{ "code", act_code },	    { "others", act_memory_of_others },
-	{ "unix", act_unix },	    { "exit", act_exit },     { "abort", abort },
+	{ "hang", act_hang },
+	{ "spin", act_spin },
+	{ "crash", act_crash },
+	{ "exec", act_exec },
+	{ "fork", act_fork },
+	{ "print", act_print },
+	{ "tcp", act_tcp },
+	{ "write", act_write },
+	{ "read", act_read },
+	{ "memory", act_memory },
+	{ "threads", act_threads },
+	{ "ptrace", act_ptrace },
+	{ "kill", act_kill },
+	{ "root", act_root },
+	{ "mount", act_mount },
+	{ "code", act_code },
+	{ "others", act_memory_of_others },
+	{ "unix", act_unix },
+	{ "exit", act_exit },
+	{ "abort", abort },
 };
 
 /* Performs the action if it was ordered for this function. */
@@ -287,7 +304,8 @@ static CK_RV hostile_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
 	return CKR_OK;
 }
 
-static CK_RV hostile_mechanism_list(CK_SLOT_ID slot, CK_MECHANISM_TYPE *list, CK_ULONG *count)
+static CK_RV hostile_mechanism_list(CK_SLOT_ID slot, CK_MECHANISM_TYPE *list,
+				    CK_ULONG *count)
 {
 	(void)slot;
 	if (list)
@@ -307,8 +325,8 @@ static CK_RV hostile_open_session(CK_SLOT_ID slot, CK_FLAGS flags, void *applica
 	return CKR_OK;
 }
 
-static CK_RV hostile_login(CK_SESSION_HANDLE session, CK_USER_TYPE user, unsigned char *pin,
-			   CK_ULONG size)
+static CK_RV hostile_login(CK_SESSION_HANDLE session, CK_USER_TYPE user,
+			   unsigned char *pin, CK_ULONG size)
 {
 	(void)session;
 	(void)pin;
@@ -325,7 +343,15 @@ static CK_RV hostile_login(CK_SESSION_HANDLE session, CK_USER_TYPE user, unsigne
 	return says("already") ? CKR_USER_ALREADY_LOGGED_IN : CKR_OK;
 }
 
-static CK_RV hostile_find_init(CK_SESSION_HANDLE session, CK_ATTRIBUTE *wanted, CK_ULONG count)
+static CK_RV hostile_logout(CK_SESSION_HANDLE session)
+{
+	(void)session;
+	act("C_Logout");
+	return CKR_OK;
+}
+
+static CK_RV hostile_find_init(CK_SESSION_HANDLE session, CK_ATTRIBUTE *wanted,
+			       CK_ULONG count)
 {
 	(void)session;
 	found = 0;
@@ -336,8 +362,8 @@ static CK_RV hostile_find_init(CK_SESSION_HANDLE session, CK_ATTRIBUTE *wanted, 
 	return CKR_OK;
 }
 
-static CK_RV hostile_find(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE *objects, CK_ULONG max,
-			  CK_ULONG *count)
+static CK_RV hostile_find(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE *objects,
+			  CK_ULONG max, CK_ULONG *count)
 {
 	unsigned last = says("many-objects") ? 10000 : 1;
 
@@ -392,8 +418,8 @@ static CK_RV hostile_attribute(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE objec
 		return value_give(attribute, "\x1b]0;owned\x07", 10);
 	case CKA_VALUE:
 		return value_give(attribute, certificate,
-				  says("big-certificate") ? BIG_CERTIFICATE_SIZE :
-							    CERTIFICATE_SIZE);
+				  says("big-certificate") ? BIG_CERTIFICATE_SIZE
+							  : CERTIFICATE_SIZE);
 	case CKA_KEY_TYPE:
 		return value_give(attribute, &type, sizeof(type));
 	case CKA_ALWAYS_AUTHENTICATE:
@@ -412,8 +438,8 @@ static CK_RV hostile_sign_init(CK_SESSION_HANDLE session, CK_MECHANISM *mechanis
 	return CKR_OK;
 }
 
-static CK_RV hostile_sign(CK_SESSION_HANDLE session, unsigned char *data, CK_ULONG data_size,
-			  unsigned char *signature, CK_ULONG *size)
+static CK_RV hostile_sign(CK_SESSION_HANDLE session, unsigned char *data,
+			  CK_ULONG data_size, unsigned char *signature, CK_ULONG *size)
 {
 	(void)session;
 	(void)data;
@@ -441,6 +467,7 @@ static CK_FUNCTION_LIST functions = {
 	.C_GetMechanismList = hostile_mechanism_list,
 	.C_OpenSession = hostile_open_session,
 	.C_Login = hostile_login,
+	.C_Logout = hostile_logout,
 	.C_FindObjectsInit = hostile_find_init,
 	.C_FindObjects = hostile_find,
 	.C_FindObjectsFinal = hostile_find_final,

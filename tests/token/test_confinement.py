@@ -74,6 +74,13 @@ def tried(helper):
                 if line.startswith("tried "))
 
 
+@pytest.mark.parametrize("action", ["hang", "crash", "exit"])
+def test_the_answer_is_out_before_the_module_lets_the_card_go(action):
+    with hostile("C_Logout:" + action, timeout=500) as helper:
+        helper.run()
+        assert helper.outcome == "ok" and len(helper.signatures) == 1
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_no_other_process(stage):
     with hostile(stage + ":fork") as helper:
@@ -243,6 +250,12 @@ def test_root_of_a_warm_helper_holds_what_it_needs_and_no_more():
         mounts = pathlib.Path("/proc", str(helper.pid), "mountinfo").read_text().splitlines()
         for options in (line.split()[5].split(",") for line in mounts):
             assert "ro" in options and "nosuid" in options
+
+
+@pytest.mark.parametrize("other", [READER + " (copy)", "x" + READER])
+def test_reader_that_cannot_be_told_from_another_is_refused(other):
+    with hostile("", "reader", others=[other]) as helper:
+        assert helper.warm().outcome == "card-unreadable" and "like this" in helper.text
 
 
 def test_opensc_configuration_is_private_and_root_s():

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * token-driver: plays hygied for one hygie-token. It starts the helper as the daemon does,
- * sends the orders that its arguments describe, and prints what comes back in plain lines.
- * It checks nothing: the tests that read its lines do.
+ * token-driver: plays hygied for one hygie-token. It starts the helper as the daemon
+ *does, sends the orders that its arguments describe, and prints what comes back in plain
+ *lines. It checks nothing: the tests that read its lines do.
  *
  *	token-driver HELPER [--field TAG:string | --u32 TAG:number | --hex TAG:bytes]...
- *		[--login] [the same, after TAG_PIN]... [--timeout MILLISECONDS] [--no-pid-namespace]
+ *		[--login] [the same, after TAG_PIN]... [--timeout MILLISECONDS]
+ *[--no-pid-namespace]
  *
- * TAG is the number of a field (protocol.h). After "ready PID" it reads one line: the PIN,
- * or "-" for an order without one; at the end of input it hangs up instead. Lines:
+ * TAG is the number of a field (protocol.h). After "ready PID" it reads one line: the
+ *PIN, or "-" for an order without one; at the end of input it hangs up instead. Lines:
  *
  *	started PID | token TAG TEXT | certificate ID LABEL DER | ready PID
  *	signature SCHEME HEX | secret HEX | done OUTCOME
@@ -62,13 +63,15 @@ static size_t hex_read(const char *text, uint8_t *bytes, size_t size)
 	size_t used = 0;
 	unsigned byte;
 
-	for (; used < size && sscanf(text, "%2x", &byte) == 1 && text[1] != '\0'; text += 2)
+	for (; used < size && sscanf(text, "%2x", &byte) == 1 && text[1] != '\0';
+	     text += 2)
 		bytes[used++] = (uint8_t)byte;
 	return used;
 }
 
 /* One --field, --u32 or --hex with its argument; false for any other option. */
-static bool field_add(struct wire_message *message, const char *option, const char *argument)
+static bool field_add(struct wire_message *message, const char *option,
+		      const char *argument)
 {
 	uint8_t bytes[16384];
 	char *value;
@@ -81,7 +84,8 @@ static bool field_add(struct wire_message *message, const char *option, const ch
 	else if (strcmp(option, "--u32") == 0)
 		wire_add_u32(message, tag, (uint32_t)strtoul(value, NULL, 0));
 	else if (strcmp(option, "--hex") == 0)
-		wire_add_bytes(message, tag, bytes, hex_read(value, bytes, sizeof(bytes)));
+		wire_add_bytes(message, tag, bytes,
+			       hex_read(value, bytes, sizeof(bytes)));
 	else
 		return false;
 	return true;
@@ -144,7 +148,8 @@ static void text_print(const struct wire_message *message, uint16_t tag)
 {
 	char text[2048];
 
-	(void)printf("%s", wire_get_string(message, tag, text, sizeof(text)) < 0 ? "-" : text);
+	(void)printf("%s",
+		     wire_get_string(message, tag, text, sizeof(text)) < 0 ? "-" : text);
 }
 
 static void token_print(const struct wire_message *message)
@@ -159,11 +164,13 @@ static void token_print(const struct wire_message *message)
 		(void)printf("token 0x%x ", field.tag);
 		if (field.tag == TAG_TOKEN_FLAGS || field.tag == TAG_PIN_MIN ||
 		    field.tag == TAG_PIN_MAX)
-			(void)printf("%u\n", wire_field_u32(&field, &number) < 0 ? 0 : number);
+			(void)printf("%u\n",
+				     wire_field_u32(&field, &number) < 0 ? 0 : number);
 		else
-			(void)printf("%s\n", wire_field_string(&field, text, sizeof(text)) < 0 ?
-						     "?" :
-						     text);
+			(void)printf("%s\n",
+				     wire_field_string(&field, text, sizeof(text)) < 0
+					     ? "?"
+					     : text);
 	}
 }
 
@@ -199,7 +206,8 @@ static void done_print(const struct wire_message *message)
 	while (wire_next_field(message, &cursor, &field)) {
 		uint32_t number;
 
-		if (field.tag == TAG_SIGNATURE_SCHEME && wire_field_u32(&field, &number) == 0)
+		if (field.tag == TAG_SIGNATURE_SCHEME &&
+		    wire_field_u32(&field, &number) == 0)
 			(void)printf("signature %u ", number);
 		if (field.tag == TAG_SECRET)
 			(void)printf("secret ");
@@ -319,7 +327,8 @@ int main(int argc, char **argv)
 	struct pollfd end = { .events = POLLIN };
 	int grace = 1000; /* milliseconds to end by itself, having hung up */
 
-	driver.flags = CLONE_PIDFD | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWNET;
+	driver.flags =
+		CLONE_PIDFD | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWNET;
 	if (argc < 2 || wire_message_new(WIRE_ORDER_START, &driver.start) < 0)
 		die("usage: token-driver HELPER ...");
 	arguments_read(&driver, argv + 1);

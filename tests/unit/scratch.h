@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A throw-away folder for one test, and files in it. Every failure is the test's. It lies
- * in memory where it can: the tests here kill processes, not the machine, and a busy disk's
- * fsync would make their time a matter of luck.
+ * in memory where it can: the tests here kill processes, not the machine, and a busy
+ * disk's fsync would make their time a matter of luck.
  */
 #pragma once
 

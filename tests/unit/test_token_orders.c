@@ -115,10 +115,11 @@ static void start_needs_one_of_reader_and_uri(void **state)
 static void start_refuses_paths_that_lead_elsewhere(void **state)
 {
 	static const char *const refused[] = {
-		"module.so",	 "./module.so", "/",	   "//",
+		"module.so",     "./module.so", "/",     "//",
 		"/usr/../etc/x", "/usr/lib/..", "/../x",
 	};
-	static const char *const taken[] = { "/usr/lib/a..so", "/usr/..lib/a.so", "/opt/x/m.so" };
+	static const char *const taken[] = { "/usr/lib/a..so", "/usr/..lib/a.so",
+					     "/opt/x/m.so" };
 
 	(void)state;
 	for (size_t i = 0; i < array_size(refused); i++) {
@@ -148,11 +149,16 @@ static void start_never_stays_root(void **state)
 static void environment_takes_only_names_that_steer_nothing_of_ours(void **state)
 {
 	static const char *const refused[] = {
-		"LD_PRELOAD=x", "LD_LIBRARY_PATH=x", "OPENSSL_CONF=x", "OPENSC_CONF=x",
-		"PATH=x",	"HOME=x",	     "TMPDIR=x",       "LC_ALL=x",
-		"LANG=x",	"GCONV_PATH=x",	     "PCSCLITE_X=1",   "P11_KIT_STRICT=1",
-		"lower=x",	"=x",		     "NAME",	       "1NAME=x",
-		"A B=x",	"MALLOC_CHECK_=3",   "PKCS11SPY=x",    "GLIBC_TUNABLES=x",
+		"LD_PRELOAD=x",   "LD_LIBRARY_PATH=x",
+		"OPENSSL_CONF=x", "OPENSC_CONF=x",
+		"PATH=x",         "HOME=x",
+		"TMPDIR=x",       "LC_ALL=x",
+		"LANG=x",         "GCONV_PATH=x",
+		"PCSCLITE_X=1",   "P11_KIT_STRICT=1",
+		"lower=x",        "=x",
+		"NAME",           "1NAME=x",
+		"A B=x",          "MALLOC_CHECK_=3",
+		"PKCS11SPY=x",    "GLIBC_TUNABLES=x",
 	};
 
 	(void)state;
@@ -162,8 +168,8 @@ static void environment_takes_only_names_that_steer_nothing_of_ours(void **state
 	assert_true(environment_entry_is_allowed("VENDOR_1="));
 }
 
-static void operation_add(struct wire_message *message, uint32_t operation, const char *id,
-			  const char *data)
+static void operation_add(struct wire_message *message, uint32_t operation,
+			  const char *id, const char *data)
 {
 	wire_add_u32(message, TAG_OPERATION, operation);
 	wire_add_string(message, TAG_OBJECT_ID, id);
@@ -218,7 +224,8 @@ static void login_without_pin_has_none(void **state)
 	login_order_free(order);
 }
 
-/* An empty TAG_PIN is a PIN of no bytes, not an absent one: it must not reach a pin-pad. */
+/* An empty TAG_PIN is a PIN of no bytes, not an absent one: it must not reach a pin-pad.
+ */
 static void login_with_an_empty_pin_is_not_one_without(void **state)
 {
 	struct wire_message *message = message_of(WIRE_ORDER_LOGIN);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The small rules of hygie-token: what can be a PIN, which slot is the reader, what OpenSC
- * is told, what a PKCS#11 return value means.
+ * The small rules of hygie-token: what can be a PIN, which slot is the reader, what
+ * OpenSC is told, what a PKCS#11 return value means.
  */
 #include "hygie-token/failure.h"
 #include "hygie-token/opensc_conf.h"

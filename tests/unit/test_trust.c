@@ -519,10 +519,10 @@ static int site_setup(void **state)
 {
 	struct site *site = calloc(1, sizeof(*site));
 
-	(void)snprintf(site->dir, sizeof(site->dir), "%s/site", pki_dir);
+	(void)snprintf(site->dir, sizeof(site->dir), "%s/above/site", pki_dir);
 	(void)snprintf(site->scheme, sizeof(site->scheme), "%s/us-piv", site->dir);
 	(void)snprintf(site->file, sizeof(site->file), "%s/root.pem", site->scheme);
-	shell("umask 022; rm -rf \"$1\"; mkdir -p \"$1/us-piv\"; cp \"$2/ca/us-piv/root.pem\" "
+	shell("umask 022; rm -rf \"$2/above\"; mkdir -p \"$1/us-piv\"; cp \"$2/ca/us-piv/root.pem\" "
 	      "\"$1/us-piv\"; chmod 644 \"$1/us-piv/root.pem\"",
 	      site->dir, pki_dir);
 	*state = site;
@@ -533,7 +533,7 @@ static int site_teardown(void **state)
 {
 	struct site *site = *state;
 
-	shell("rm -rf \"$1\"", site->dir, "");
+	shell("rm -rf \"$1/above\"", pki_dir, "");
 	free(site);
 	return 0;
 }
@@ -618,16 +618,18 @@ static void what_others_may_write_is_refused(void **state)
 static void a_folder_above_that_others_may_write_is_refused(void **state)
 {
 	const struct site *site = *state;
+	char above[4200];
 
+	(void)snprintf(above, sizeof(above), "%s/above", pki_dir);
 	assert_site_loads(site);
-	assert_int_equal(chmod(pki_dir, 0777), 0);
+	assert_int_equal(chmod(above, 0777), 0);
 	assert_site(site, -EPERM, site->dir, "1 up");
-	assert_int_equal(chmod(pki_dir, 0770), 0);
+	assert_int_equal(chmod(above, 0770), 0);
 	assert_site(site, -EPERM, site->dir, "1 up");
 	/* As /tmp is: nobody can rename there what is not his. */
-	assert_int_equal(chmod(pki_dir, 01777), 0);
+	assert_int_equal(chmod(above, 01777), 0);
 	assert_site_loads(site);
-	assert_int_equal(chmod(pki_dir, 0700), 0);
+	assert_int_equal(chmod(above, 0700), 0);
 	assert_site_loads(site);
 }
 
@@ -777,7 +779,7 @@ static int group_setup(void **state)
 {
 	if (pki_group_setup(state) != 0)
 		return -1;
-	shell("cd \"$1\"; rm -rf ca-self ca-swapped ca-both ca-rootless ca-split site; umask 022;"
+	shell("cd \"$1\"; rm -rf ca-self ca-swapped ca-both ca-rootless ca-split above; umask 022;"
 	      "for d in self swapped both rootless split; do mkdir -p ca-$d/us-piv; done;"
 	      "openssl x509 -inform DER -in leaf/us-piv/self-signed-ca.der "
 	      "-out ca-self/us-piv/self.pem;"

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 /* Reads a file as its owner; frees what was read. */
@@ -254,6 +255,9 @@ static void a_link_swapped_in_meanwhile_is_never_followed(void **state)
 	assert_int_equal(symlink(evil, link_path), 0);
 	child = fork();
 	if (child == 0) {
+		/* Whatever becomes of the test. */
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() == 1)
+			_exit(1);
 		for (;;)
 			(void)renameat2(AT_FDCWD, path, AT_FDCWD, link_path,
 					RENAME_EXCHANGE);

@@ -11,7 +11,9 @@
 
 #include <stdio.h>
 
-#define CERTIFICATE_MAX (60 * 1024) /* bytes, so that a message holds it and its label */
+#define CERTIFICATE_MAX                                                                  \
+	(60 * 1024) /* bytes, so that a message holds it and its label                   \
+		     */
 #define LABEL_MAX 128
 #define OBJECTS_MAX 64 /* looked at, of which HYGIE_CERTIFICATES_MAX may be sent */
 
@@ -94,8 +96,8 @@ enum hygie_outcome certificates_report(const struct token *token, struct failure
 	enum hygie_outcome outcome;
 	size_t count;
 
-	outcome = objects_find(token, wanted, array_size(wanted), objects, OBJECTS_MAX, &count,
-			       failure);
+	outcome = objects_find(token, wanted, array_size(wanted), objects, OBJECTS_MAX,
+			       &count, failure);
 	if (outcome != HYGIE_OK)
 		return outcome;
 	return certificates_send(token, objects, count, failure);

@@ -4,15 +4,16 @@
  */
 #include "hygie-token/decrypt.h"
 
-#define PLAIN_MAX 1024	    /* bytes: RSA-8192 */
-#define CIPHERTEXT_MIN 128  /* bytes: RSA-1024; OpenSC spins for ever on a wrong huge one */
+#define PLAIN_MAX 1024 /* bytes: RSA-8192 */
+#define CIPHERTEXT_MIN                                                                   \
+	128 /* bytes: RSA-1024; OpenSC spins for ever on a wrong huge one */
 #define CIPHERTEXT_MAX 1024 /* bytes: RSA-8192 */
 
 static enum hygie_outcome decrypt_begin(const struct token *token, const struct key *key,
 					uint32_t oaep_hash, struct failure *failure)
 {
-	CK_RSA_PKCS_OAEP_PARAMS oaep = { CKM_SHA_1, CKG_MGF1_SHA1, CKZ_DATA_SPECIFIED, NULL,
-					 0 };
+	CK_RSA_PKCS_OAEP_PARAMS oaep = { CKM_SHA_1, CKG_MGF1_SHA1, CKZ_DATA_SPECIFIED,
+					 NULL, 0 };
 	CK_MECHANISM mechanism = { CKM_RSA_PKCS, NULL, 0 };
 	CK_RV rv;
 
@@ -30,8 +31,9 @@ static enum hygie_outcome decrypt_begin(const struct token *token, const struct 
 }
 
 enum hygie_outcome key_decrypt(const struct token *token, const struct key *key,
-			       const struct login_operation *operation, struct secret *pin,
-			       struct secret **ret_plain, struct failure *failure)
+			       const struct login_operation *operation,
+			       struct secret *pin, struct secret **ret_plain,
+			       struct failure *failure)
 {
 	cleanup_secret struct secret *plain = NULL;
 	uint8_t input[LOGIN_DATA_MAX];
@@ -40,7 +42,8 @@ enum hygie_outcome key_decrypt(const struct token *token, const struct key *key,
 	CK_RV rv;
 	int r;
 
-	if (operation->data_size < CIPHERTEXT_MIN || operation->data_size > CIPHERTEXT_MAX)
+	if (operation->data_size < CIPHERTEXT_MIN ||
+	    operation->data_size > CIPHERTEXT_MAX)
 		return failure_set(failure, HYGIE_BAD_REQUEST,
 				   "a ciphertext of %zu bytes", operation->data_size);
 	r = secret_new(PLAIN_MAX, &plain);
@@ -58,7 +61,8 @@ enum hygie_outcome key_decrypt(const struct token *token, const struct key *key,
 	if (rv != CKR_OK)
 		return failure_pkcs11(failure, "C_Decrypt", rv);
 	if (size > PLAIN_MAX)
-		return failure_set(failure, HYGIE_CARD_BROKEN, "C_Decrypt: %lu bytes", size);
+		return failure_set(failure, HYGIE_CARD_BROKEN, "C_Decrypt: %lu bytes",
+				   size);
 	secret_set_size(plain, size);
 	*ret_plain = plain;
 	plain = NULL;

@@ -7,9 +7,10 @@
 #include "hygie-token/key.h"
 
 /*
- * PKCS#1 v1.5, or OAEP with the operation's hash (also for MGF1, no label). HYGIE_OK and a
- * secret of the caller's, or the failure. `pin` as in key_authenticate.
+ * PKCS#1 v1.5, or OAEP with the operation's hash (also for MGF1, no label). HYGIE_OK and
+ * a secret of the caller's, or the failure. `pin` as in key_authenticate.
  */
 enum hygie_outcome key_decrypt(const struct token *token, const struct key *key,
-			       const struct login_operation *operation, struct secret *pin,
-			       struct secret **ret_plain, struct failure *failure);
+			       const struct login_operation *operation,
+			       struct secret *pin, struct secret **ret_plain,
+			       struct failure *failure);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Why the helper stops: an outcome for hygied and an English sentence for the log. The one
- * place that knows the names of PKCS#11 return values and what each means to a person.
+ * Why the helper stops: an outcome for hygied and an English sentence for the log. The
+ * one place that knows the names of PKCS#11 return values and what each means to a
+ * person.
  */
 #pragma once
 
@@ -21,12 +22,15 @@ struct failure {
 	uint32_t flags; /* enum token_flag */
 };
 
-/* Keeps outcome and text (cut to fit), and returns the outcome, for `return failure_set`. */
+/* Keeps outcome and text (cut to fit), and returns the outcome, for `return failure_set`.
+ */
 enum hygie_outcome failure_set(struct failure *failure, enum hygie_outcome outcome,
-			       const char *format, ...) __attribute__((format(printf, 3, 4)));
+			       const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* The same from what `function` of the module answered; the outcome is outcome_of_rv. */
-enum hygie_outcome failure_pkcs11(struct failure *failure, const char *function, CK_RV rv);
+enum hygie_outcome failure_pkcs11(struct failure *failure, const char *function,
+				  CK_RV rv);
 
 /* The same from a negative errno of ours: HYGIE_FAULT. */
 enum hygie_outcome failure_errno(struct failure *failure, const char *what, int error);

@@ -29,8 +29,8 @@ enum hygie_outcome key_find(const struct token *token, const uint8_t *id, size_t
 	if (count == 0)
 		return failure_set(failure, HYGIE_CARD_BROKEN,
 				   "no private key has the certificate's id");
-	if (!object_attribute(token, key.handle, CKA_KEY_TYPE, &key.type, sizeof(key.type),
-			      &size) ||
+	if (!object_attribute(token, key.handle, CKA_KEY_TYPE, &key.type,
+			      sizeof(key.type), &size) ||
 	    size != sizeof(key.type))
 		return failure_set(failure, HYGIE_CARD_BROKEN, "the key has no type");
 	key.always_authenticate = object_is(token, key.handle, CKA_ALWAYS_AUTHENTICATE);

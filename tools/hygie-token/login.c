@@ -23,10 +23,10 @@ static enum hygie_outcome pin_check(const struct token *token, const struct secr
 				    struct failure *failure)
 {
 	if (!pin)
-		return token->info.flags & CKF_PROTECTED_AUTHENTICATION_PATH ?
-			       HYGIE_OK :
-			       failure_set(failure, HYGIE_PIN_MALFORMED,
-					   "no PIN, and the reader has no pin-pad");
+		return token->info.flags & CKF_PROTECTED_AUTHENTICATION_PATH
+			       ? HYGIE_OK
+			       : failure_set(failure, HYGIE_PIN_MALFORMED,
+					     "no PIN, and the reader has no pin-pad");
 	if (!pin_rule_accepts(&token->pin, pin))
 		return failure_set(failure, HYGIE_PIN_MALFORMED,
 				   "not sent: the token's PIN has %u to %u bytes",
@@ -47,8 +47,8 @@ static enum hygie_outcome login_refused(const struct token *token, CK_RV rv,
 	return outcome;
 }
 
-static enum hygie_outcome token_login(const struct token *token, struct login_order *order,
-				      struct failure *failure)
+static enum hygie_outcome token_login(const struct token *token,
+				      struct login_order *order, struct failure *failure)
 {
 	enum hygie_outcome outcome = pin_check(token, order->pin, failure);
 	CK_RV rv;
@@ -84,8 +84,10 @@ static enum hygie_outcome keys_find(const struct token *token, struct login_orde
 	return HYGIE_OK;
 }
 
-static enum hygie_outcome operations_run(const struct token *token, struct login_order *order,
-					 struct result *ret_results, struct failure *failure)
+static enum hygie_outcome operations_run(const struct token *token,
+					 struct login_order *order,
+					 struct result *ret_results,
+					 struct failure *failure)
 {
 	struct key keys[LOGIN_OPERATIONS_MAX];
 	enum hygie_outcome outcome;
@@ -129,6 +131,18 @@ static enum hygie_outcome done_report(const struct result *results, size_t count
 	return r < 0 ? failure_errno(failure, "report", r) : HYGIE_OK;
 }
 
+/*
+ * Lets the card go, and by that resets it: OpenSC ends the transaction with a reset
+ * (opensc_conf.c), which pcscd makes while it still keeps everybody out. It must not be
+ * left to our end: of a client that died, pcscd gives up the lock first and resets
+ * afterwards, and a program that sends all the time has the key used in between
+ * (measured: in one login of ten). The answer is out already, so nobody waits for this.
+ */
+static void token_logout(const struct token *token)
+{
+	(void)token->functions->C_Logout(token->session);
+}
+
 enum hygie_outcome login_run(const struct token *token, struct login_order *order,
 			     struct failure *failure)
 {
@@ -136,10 +150,12 @@ enum hygie_outcome login_run(const struct token *token, struct login_order *orde
 	enum hygie_outcome outcome;
 
 	outcome = token_login(token, order, failure);
-	if (outcome == HYGIE_OK)
+	if (outcome == HYGIE_OK) {
 		outcome = operations_run(token, order, results, failure);
-	if (outcome == HYGIE_OK)
-		outcome = done_report(results, order->operation_count, failure);
+		if (outcome == HYGIE_OK)
+			outcome = done_report(results, order->operation_count, failure);
+		token_logout(token);
+	}
 	for (size_t i = 0; i < order->operation_count; i++)
 		secret_free(results[i].plain);
 	return outcome;

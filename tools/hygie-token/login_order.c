@@ -46,9 +46,8 @@ static int operation_begin(struct login_order *order, const struct wire_field *f
 /* The group that is being filled; NULL before the first. */
 static struct login_operation *operation_open(struct login_order *order)
 {
-	return order->operation_count > 0 ?
-		       &order->operations[order->operation_count - 1] :
-		       NULL;
+	return order->operation_count > 0 ? &order->operations[order->operation_count - 1]
+					  : NULL;
 }
 
 /* Bytes that come exactly once in a group and are not empty. */
@@ -62,7 +61,8 @@ static int bytes_take(const struct wire_field *field, uint8_t *bytes, size_t siz
 	return 0;
 }
 
-static int oaep_hash_take(struct login_operation *operation, const struct wire_field *field)
+static int oaep_hash_take(struct login_operation *operation,
+			  const struct wire_field *field)
 {
 	uint32_t hash;
 
@@ -84,12 +84,12 @@ static int field_parse(struct login_order *order, const struct wire_field *field
 		return operation_begin(order, field);
 	case TAG_OBJECT_ID:
 		return open ? bytes_take(field, open->object_id, sizeof(open->object_id),
-					 &open->object_id_size) :
-			      -EBADMSG;
+					 &open->object_id_size)
+			    : -EBADMSG;
 	case TAG_DATA:
 		return open ? bytes_take(field, open->data, sizeof(open->data),
-					 &open->data_size) :
-			      -EBADMSG;
+					 &open->data_size)
+			    : -EBADMSG;
 	case TAG_OAEP_HASH:
 		return open ? oaep_hash_take(open, field) : -EBADMSG;
 	default:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ORDER_LOGIN, read into a struct: the PIN and what to do once the token took it. All of it
- * is checked before the token is touched; the parser does no I/O.
+ * ORDER_LOGIN, read into a struct: the PIN and what to do once the token took it. All of
+ * it is checked before the token is touched; the parser does no I/O.
  */
 #pragma once
 
@@ -37,11 +37,12 @@ struct login_order {
  * -EBADMSG on anything else that it knows but did not expect there; -ENOMEM, -EPERM as
  * secret_new. The caller frees it with login_order_free, which wipes the PIN.
  */
-int login_order_parse(const struct wire_message *message, struct login_order **ret_order)
-	must_check;
+int login_order_parse(const struct wire_message *message,
+		      struct login_order **ret_order) must_check;
 void login_order_free(struct login_order *order);
-define_cleanup(cleanup_login_order_function, struct login_order, login_order_free)
-#define cleanup_login_order cleanup_with(cleanup_login_order_function)
 
 /* Wipes the PIN now. */
 void login_order_forget_pin(struct login_order *order);
+
+define_cleanup(cleanup_login_order_function, struct login_order, login_order_free)
+#define cleanup_login_order cleanup_with(cleanup_login_order_function)

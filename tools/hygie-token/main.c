@@ -2,8 +2,8 @@
 /*
  * hygie-token: one process for one card and one PIN. hygied starts it as root with a
  * SEQPACKET socket on descriptor 3; it takes its orders there, shuts itself in, and only
- * then loads the PKCS#11 module, whose code is not trusted. It decides nothing: it returns
- * certificates, signatures and decrypted keys, which hygied checks.
+ * then loads the PKCS#11 module, whose code is not trusted. It decides nothing: it
+ * returns certificates, signatures and decrypted keys, which hygied checks.
  */
 #include "hygie-token/certificates.h"
 #include "hygie-token/filter.h"
@@ -41,7 +41,8 @@ static int order_wait(enum protocol_state state, struct wire_message **ret_messa
 	return 0;
 }
 
-static enum hygie_outcome start_wait(struct start_order **ret_order, struct failure *failure)
+static enum hygie_outcome start_wait(struct start_order **ret_order,
+				     struct failure *failure)
 {
 	cleanup_message struct wire_message *message = NULL;
 	int r;
@@ -50,12 +51,14 @@ static enum hygie_outcome start_wait(struct start_order **ret_order, struct fail
 	if (r == 0)
 		r = start_order_parse(message, ret_order);
 	if (r == -EBADMSG)
-		return failure_set(failure, HYGIE_BAD_REQUEST, "ORDER_START is malformed");
+		return failure_set(failure, HYGIE_BAD_REQUEST,
+				   "ORDER_START is malformed");
 	return r < 0 ? failure_errno(failure, "ORDER_START", r) : HYGIE_OK;
 }
 
 /* From here on nothing of the host is left to whatever the module turns out to be. */
-static enum hygie_outcome confine(const struct start_order *order, struct failure *failure)
+static enum hygie_outcome confine(const struct start_order *order,
+				  struct failure *failure)
 {
 	cleanup_secret struct secret *probe = NULL;
 	const char *what;
@@ -76,8 +79,8 @@ static enum hygie_outcome confine(const struct start_order *order, struct failur
 	return r < 0 ? failure_errno(failure, "sandbox: locked memory", r) : HYGIE_OK;
 }
 
-static enum hygie_outcome warm_up(const struct start_order *order, struct token *ret_token,
-				  struct failure *failure)
+static enum hygie_outcome warm_up(const struct start_order *order,
+				  struct token *ret_token, struct failure *failure)
 {
 	CK_FUNCTION_LIST *functions = NULL;
 	enum hygie_outcome outcome;
@@ -117,7 +120,8 @@ static enum hygie_outcome login_wait(const struct token *token, struct failure *
 	if (r == 0)
 		r = login_order_parse(message, &order);
 	if (r == -EBADMSG)
-		return failure_set(failure, HYGIE_BAD_REQUEST, "ORDER_LOGIN is malformed");
+		return failure_set(failure, HYGIE_BAD_REQUEST,
+				   "ORDER_LOGIN is malformed");
 	if (r < 0)
 		return failure_errno(failure, "ORDER_LOGIN", r);
 	/* The message holds the PIN too. */

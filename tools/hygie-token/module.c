@@ -40,7 +40,8 @@ static enum hygie_outcome file_check(const char *path, struct failure *failure)
 	return HYGIE_OK;
 }
 
-static enum hygie_outcome functions_find(const char *path, CK_FUNCTION_LIST **ret_functions,
+static enum hygie_outcome functions_find(const char *path,
+					 CK_FUNCTION_LIST **ret_functions,
 					 struct failure *failure)
 {
 	CK_C_GetFunctionList get;

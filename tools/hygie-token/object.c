@@ -29,7 +29,8 @@ enum hygie_outcome objects_find(const struct token *token, CK_ATTRIBUTE *wanted,
 }
 
 bool object_attribute(const struct token *token, CK_OBJECT_HANDLE object,
-		      CK_ATTRIBUTE_TYPE type, void *ret_bytes, size_t size, size_t *ret_size)
+		      CK_ATTRIBUTE_TYPE type, void *ret_bytes, size_t size,
+		      size_t *ret_size)
 {
 	CK_ATTRIBUTE attribute = { type, ret_bytes, size };
 	CK_RV rv;

@@ -19,12 +19,13 @@ enum hygie_outcome objects_find(const struct token *token, CK_ATTRIBUTE *wanted,
 				size_t max, size_t *ret_count, struct failure *failure);
 
 /*
- * One attribute into `bytes`. False when it has none, is larger than `size`, or the module
- * contradicts itself.
+ * One attribute into `bytes`. False when it has none, is larger than `size`, or the
+ * module contradicts itself.
  */
 bool object_attribute(const struct token *token, CK_OBJECT_HANDLE object,
 		      CK_ATTRIBUTE_TYPE type, void *ret_bytes, size_t size,
 		      size_t *ret_size);
 
 /* A CK_BBOOL attribute; false too when the object has none. */
-bool object_is(const struct token *token, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type);
+bool object_is(const struct token *token, CK_OBJECT_HANDLE object,
+	       CK_ATTRIBUTE_TYPE type);

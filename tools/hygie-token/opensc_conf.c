@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The text of OPENSC_CONF; see opensc_conf.h. Settings as in OpenSC 0.23's opensc.conf(5).
+ * The text of OPENSC_CONF; see opensc_conf.h. Settings as in OpenSC 0.23's
+ * opensc.conf(5).
  */
 #include "hygie-token/opensc_conf.h"
 
@@ -57,7 +58,9 @@ static void ignored_reader_append(FILE *text, const char *other, const char *our
 
 /* lock_login: nobody else between C_Login and the end of this process.
  * use_pin_caching: off, or OpenSC verifies again on its own, behind the person's back.
- * disconnect_action: reset, so that no verified state stays with the next program.
+ * transaction_end_action: reset, so that C_Logout leaves no verified state: pcscd makes
+ * this one before it lets others in, unlike those of a disconnection and of a client's
+ * death. disconnect_action: reset as well, for a module that ends otherwise.
  * use_file_caching: off, since a cached certificate may be yesterday's. */
 static void conf_write(FILE *text, const struct start_order *order)
 {
@@ -66,11 +69,12 @@ static void conf_write(FILE *text, const struct start_order *order)
 	(void)fputs("app default {\n\tdebug = 0;\n", text);
 	(void)fprintf(text, "\tcard_drivers = %s;\n", order->driver);
 	for (size_t i = 0; i < order->other_reader_count; i++)
-		ignored_reader_append(text, order->other_readers[i], order->reader, &first);
+		ignored_reader_append(text, order->other_readers[i], order->reader,
+				      &first);
 	(void)fputs(first ? "" : ";\n", text);
 	(void)fputs("\treader_driver pcsc {\n"
 		    "\t\tdisconnect_action = reset;\n"
-		    "\t\ttransaction_end_action = leave;\n"
+		    "\t\ttransaction_end_action = reset;\n"
 		    "\t\treconnect_action = leave;\n"
 		    "\t}\n"
 		    "\tframework pkcs15 {\n"

@@ -14,4 +14,5 @@
  * Writes the configuration for the order's driver and reader, NUL-terminated. -E2BIG when
  * it does not fit. Readers' names come from devices: no byte of them can end a string.
  */
-int opensc_conf_format(const struct start_order *order, char *ret_text, size_t size) must_check;
+int opensc_conf_format(const struct start_order *order, char *ret_text,
+		       size_t size) must_check;

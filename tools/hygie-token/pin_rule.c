@@ -33,11 +33,12 @@ bool pin_rule_is_possible(const struct pin_rule *rule)
 	return rule->min >= 1 && rule->min <= rule->max && rule->max <= HYGIE_PIN_MAX;
 }
 
-void pin_rule_narrow(struct pin_rule *rule, unsigned long token_min, unsigned long token_max)
+void pin_rule_narrow(struct pin_rule *rule, unsigned long token_min,
+		     unsigned long token_max)
 {
 	if (token_min != ~0UL && token_min > rule->min)
-		rule->min = token_min > HYGIE_PIN_MAX ? HYGIE_PIN_MAX + 1 :
-							(uint32_t)token_min;
+		rule->min = token_min > HYGIE_PIN_MAX ? HYGIE_PIN_MAX + 1
+						      : (uint32_t)token_min;
 	if (token_max != 0 && token_max < rule->max)
 		rule->max = (uint32_t)token_max;
 }

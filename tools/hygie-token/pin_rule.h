@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a card's PIN can look like, from its profile and from the token itself. A text that
- * cannot be the PIN never reaches the card: it would cost a try.
+ * What a card's PIN can look like, from its profile and from the token itself. A text
+ * that cannot be the PIN never reaches the card: it would cost a try.
  */
 #pragma once
 
@@ -15,7 +15,7 @@
 enum pin_charset {
 	PIN_DIGITS = 0,
 	PIN_ALPHANUMERIC, /* ASCII letters and digits */
-	PIN_ANY,	  /* UTF-8 without control characters */
+	PIN_ANY,          /* UTF-8 without control characters */
 };
 
 struct pin_rule {
@@ -34,7 +34,8 @@ bool pin_rule_is_possible(const struct pin_rule *rule);
  * Narrows the lengths by what the token says; a maximum of 0 or of all ones (PKCS#11's
  * CK_UNAVAILABLE_INFORMATION) says nothing. The rule may become impossible.
  */
-void pin_rule_narrow(struct pin_rule *rule, unsigned long token_min, unsigned long token_max);
+void pin_rule_narrow(struct pin_rule *rule, unsigned long token_min,
+		     unsigned long token_max);
 
 /* Whether these bytes can be a PIN under the rule. An empty one never can. */
 bool pin_rule_accepts(const struct pin_rule *rule, const struct secret *pin);

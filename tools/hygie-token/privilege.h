@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Becoming nobody in particular: the helper's own uid and gid, no groups, no capabilities,
- * no way back.
+ * Becoming nobody in particular: the helper's own uid and gid, no groups, no
+ * capabilities, no way back.
  */
 #pragma once
 

@@ -21,10 +21,10 @@
 
 /*
  * CPU: a warm helper sleeps; a login takes milliseconds. As pid 1 of its namespace it is
- * spared SIGXCPU, the hard limit's SIGKILL it is not. NPROC counts the uid's threads in all
- * helpers; clone is filtered to threads, and the address space bounds how many fit here.
- * AS, DATA: a warm OpenSC has 225 MiB of addresses (the C library's arenas, one a thread)
- * and 17 MiB of data; ykcs11 and SoftHSM 10 and 1.
+ * spared SIGXCPU, the hard limit's SIGKILL it is not. NPROC counts the uid's threads in
+ * all helpers; clone is filtered to threads, and the address space bounds how many fit
+ * here. AS, DATA: a warm OpenSC has 225 MiB of addresses (the C library's arenas, one a
+ * thread) and 17 MiB of data; ykcs11 and SoftHSM 10 and 1.
  */
 static const struct {
 	__rlimit_resource_t resource;

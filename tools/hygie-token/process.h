@@ -10,9 +10,10 @@
 #include <stdbool.h>
 
 /*
- * Closes all descriptors but 0 to 3 (0 to 2 become /dev/null where they were shut), empties
- * the environment, sets umask, signals, limits, forbids dumps and asks to die with hygied.
- * 0, or negative errno; -EPERM when too little memory can be locked for a PIN.
+ * Closes all descriptors but 0 to 3 (0 to 2 become /dev/null where they were shut),
+ * empties the environment, sets umask, signals, limits, forbids dumps and asks to die
+ * with hygied. 0, or negative errno; -EPERM when too little memory can be locked for a
+ * PIN.
  */
 int process_tidy(void) must_check;
 
@@ -20,7 +21,7 @@ int process_tidy(void) must_check;
 bool process_has_socket(void);
 
 /*
- * Undumpable, and dying with hygied: said at the start and again once the uid has changed,
- * since that takes both back. 0 or negative errno.
+ * Undumpable, and dying with hygied: said at the start and again once the uid has
+ * changed, since that takes both back. 0 or negative errno.
  */
 int process_shield(void) must_check;

@@ -2,8 +2,8 @@
 /*
  * Building the root; see root.h.
  *
- * Every source is first cloned as a detached tree (open_tree), so that the new root can be
- * mounted over a folder that is a source itself; then attached below it (move_mount).
+ * Every source is first cloned as a detached tree (open_tree), so that the new root can
+ * be mounted over a folder that is a source itself; then attached below it (move_mount).
  */
 #include "hygie-token/root.h"
 
@@ -50,7 +50,11 @@ static void root_free(struct root *root)
 	free(root);
 }
 
-define_cleanup(cleanup_root_function, struct root, root_free)
+static void cleanup_root_function(struct root **root)
+{
+	root_free(*root);
+}
+
 #define cleanup_root cleanup_with(cleanup_root_function)
 
 /* Clones what is at `path`; attributes hold for all mounts below it. */
@@ -63,10 +67,12 @@ static int root_take(struct root *root, const char *path, uint64_t attributes)
 
 	if (root->count >= ATTACHMENTS_MAX || strlen(path) >= PATH_MAX)
 		return -E2BIG;
-	tree = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+	tree = open_tree(AT_FDCWD, path,
+			 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
 	if (tree < 0)
 		return -errno;
-	if (mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0 ||
+	if (mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) <
+		    0 ||
 	    fstat(tree, &status) < 0) {
 		r = -errno;
 		(void)close(tree);
@@ -139,7 +145,8 @@ static int root_take_from_order(struct root *root, const struct start_order *ord
 }
 
 /* /lib and the like are links into /usr on today's systems, folders on older ones. */
-static const char *const usr_links[] = { "/lib", "/lib32", "/lib64", "/libx32", "/bin", "/sbin" };
+static const char *const usr_links[] = { "/lib",    "/lib32", "/lib64",
+					 "/libx32", "/bin",   "/sbin" };
 
 static bool is_link(const char *path)
 {
@@ -155,8 +162,10 @@ static int root_take_all(struct root *root, const struct start_order *order)
 		uint64_t attributes;
 		bool required;
 	} fixed[] = {
-		{ "/usr", READ_ONLY, true },	    { "/etc/ld.so.cache", READ_DATA, false },
-		{ "/etc/opensc", READ_DATA, false }, { "/dev/null", DEVICE, true },
+		{ "/usr", READ_ONLY, true },
+		{ "/etc/ld.so.cache", READ_DATA, false },
+		{ "/etc/opensc", READ_DATA, false },
+		{ "/dev/null", DEVICE, true },
 		{ "/dev/urandom", DEVICE, true },
 	};
 	int r;
@@ -169,8 +178,9 @@ static int root_take_all(struct root *root, const struct start_order *order)
 			return r;
 	}
 	for (size_t i = 0; i < array_size(usr_links); i++) {
-		r = is_link(usr_links[i]) ? 0 :
-					    root_take_optional(root, usr_links[i], READ_ONLY);
+		r = is_link(usr_links[i])
+			    ? 0
+			    : root_take_optional(root, usr_links[i], READ_ONLY);
 		if (r < 0)
 			return r;
 	}
@@ -200,7 +210,8 @@ static int parents_make(int fd, const char *path)
 	char part[PATH_MAX];
 
 	for (const char *at = strchr(path + 1, '/'); at; at = strchr(at + 1, '/')) {
-		(void)snprintf(part, sizeof(part), "%.*s", (int)(at - path - 1), path + 1);
+		(void)snprintf(part, sizeof(part), "%.*s", (int)(at - path - 1),
+			       path + 1);
 		if (mkdirat(fd, part, 0755) < 0 && errno != EEXIST)
 			return -errno;
 	}
@@ -242,7 +253,8 @@ static int attachment_place(const struct root *root, const struct attachment *at
 		if (r < 0)
 			return r;
 	}
-	if (move_mount(attachment->tree, "", root->fd, relative, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+	if (move_mount(attachment->tree, "", root->fd, relative,
+		       MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		return -errno;
 	return 0;
 }
@@ -276,7 +288,7 @@ static int root_fill(struct root *root, const struct start_order *order)
 	if (r < 0)
 		return r;
 	r = parents_make(root->fd, OPENSC_CONF_PATH);
-	return r < 0 ? r : file_make(root->fd, OPENSC_CONF_PATH + 1, conf);
+	return r < 0 ? r : file_make(root->fd, &OPENSC_CONF_PATH[1], conf);
 }
 
 /* Changes into the new root, lets the old one go, and makes the new one read-only. */
@@ -293,8 +305,8 @@ static int root_change(int fd)
 }
 
 /*
- * hygied makes all namespaces at once, and then we are pid 1; a mount namespace of our own
- * is taken in any case, so that a mistake can never turn somebody else's root over.
+ * hygied makes all namespaces at once, and then we are pid 1; a mount namespace of our
+ * own is taken in any case, so that a mistake can never turn somebody else's root over.
  */
 static int namespaces_enter(void)
 {
@@ -320,7 +332,8 @@ static int environment_set(const struct start_order *order)
 	}
 	if (order->driver[0] != '\0' && setenv("OPENSC_CONF", OPENSC_CONF_PATH, 1) < 0)
 		return -errno;
-	return 0;
+	/* GLib, below OpenSC, would look for it in vain and complain at each card. */
+	return setenv("HOME", "/", 0) < 0 ? -errno : 0;
 }
 
 static int root_build(struct root *root, const struct start_order *order,

@@ -24,8 +24,8 @@ enum curve {
 };
 
 enum preparation {
-	WHOLE_DATA,	/* the mechanism digests */
-	ONLY_DIGEST,	/* we digest */
+	WHOLE_DATA,     /* the mechanism digests */
+	ONLY_DIGEST,    /* we digest */
 	IN_DIGEST_INFO, /* we digest, and wrap it as RFC 8017, 9.2 says */
 };
 
@@ -39,13 +39,15 @@ struct manner {
 
 /*
  * In order of preference. The card gets the same APDUs either way with OpenSC, which
- * digests in software (measured: PIV RSA 3, PIV EC 1), so the first is what needs least of
- * us; PSS last, since fewer cards do it and then often in software over raw RSA.
+ * digests in software (measured: PIV RSA 3, PIV EC 1), so the first is what needs least
+ * of us; PSS last, since fewer cards do it and then often in software over raw RSA.
  */
 static const struct manner manners[] = {
-	{ CKK_RSA, CURVE_NONE, CKM_SHA256_RSA_PKCS, WHOLE_DATA, SIGNATURE_RSA_PKCS1_SHA256 },
+	{ CKK_RSA, CURVE_NONE, CKM_SHA256_RSA_PKCS, WHOLE_DATA,
+	  SIGNATURE_RSA_PKCS1_SHA256 },
 	{ CKK_RSA, CURVE_NONE, CKM_RSA_PKCS, IN_DIGEST_INFO, SIGNATURE_RSA_PKCS1_SHA256 },
-	{ CKK_RSA, CURVE_NONE, CKM_SHA256_RSA_PKCS_PSS, WHOLE_DATA, SIGNATURE_RSA_PSS_SHA256 },
+	{ CKK_RSA, CURVE_NONE, CKM_SHA256_RSA_PKCS_PSS, WHOLE_DATA,
+	  SIGNATURE_RSA_PSS_SHA256 },
 	{ CKK_RSA, CURVE_NONE, CKM_RSA_PKCS_PSS, ONLY_DIGEST, SIGNATURE_RSA_PSS_SHA256 },
 	{ CKK_EC, CURVE_P384, CKM_ECDSA_SHA384, WHOLE_DATA, SIGNATURE_ECDSA_SHA384 },
 	{ CKK_EC, CURVE_P384, CKM_ECDSA, ONLY_DIGEST, SIGNATURE_ECDSA_SHA384 },
@@ -69,7 +71,8 @@ static enum curve key_curve(const struct token *token, const struct key *key)
 	return CURVE_OTHER;
 }
 
-static const struct manner *manner_choose(const struct token *token, const struct key *key)
+static const struct manner *manner_choose(const struct token *token,
+					  const struct key *key)
 {
 	enum curve curve = key_curve(token, key);
 
@@ -104,8 +107,9 @@ int sign_warm_up(void)
 }
 
 /* What goes into C_Sign, in `ret_input` of LOGIN_DATA_MAX bytes. */
-static int input_prepare(const struct manner *manner, const struct login_operation *operation,
-			 uint8_t *ret_input, size_t *ret_size)
+static int input_prepare(const struct manner *manner,
+			 const struct login_operation *operation, uint8_t *ret_input,
+			 size_t *ret_size)
 {
 	/* DigestInfo of SHA-256 up to the digest: RFC 8017, 9.2, note 1 */
 	static const uint8_t prefix[DIGEST_INFO_PREFIX_SIZE] = {
@@ -124,8 +128,8 @@ static int input_prepare(const struct manner *manner, const struct login_operati
 		memcpy(ret_input, prefix, sizeof(prefix));
 		before = sizeof(prefix);
 	}
-	r = digest(manner->scheme, operation->data, operation->data_size, ret_input + before,
-		   &size);
+	r = digest(manner->scheme, operation->data, operation->data_size,
+		   ret_input + before, &size);
 	if (r < 0)
 		return r;
 	*ret_size = before + size;
@@ -160,7 +164,8 @@ enum hygie_outcome key_sign(const struct token *token, const struct key *key,
 
 	if (!manner)
 		return failure_set(failure, HYGIE_CARD_BROKEN,
-				   "no usable mechanism for a key of type 0x%lx", key->type);
+				   "no usable mechanism for a key of type 0x%lx",
+				   key->type);
 	if (input_prepare(manner, operation, input, &input_size) < 0)
 		return failure_set(failure, HYGIE_FAULT, "cannot digest");
 	outcome = sign_begin(token, key, manner, failure);

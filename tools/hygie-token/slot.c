@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Choosing the slot; see slot.h. p11-kit serves for RFC 7512 alone: it loads no module here.
+ * Choosing the slot; see slot.h. p11-kit serves for RFC 7512 alone: it loads no module
+ * here.
  */
 #include "hygie-token/slot.h"
 
@@ -10,7 +11,11 @@
 #define SLOTS_MAX 64
 #define DESCRIPTION_SIZE 64
 
-define_cleanup(cleanup_uri_function, P11KitUri, p11_kit_uri_free)
+static void cleanup_uri_function(P11KitUri **uri)
+{
+	p11_kit_uri_free(*uri);
+}
+
 #define cleanup_uri cleanup_with(cleanup_uri_function)
 
 bool slot_description_matches(const unsigned char description[64], const char *reader)
@@ -22,19 +27,24 @@ bool slot_description_matches(const unsigned char description[64], const char *r
 		return false;
 	if (size >= DESCRIPTION_SIZE)
 		return memcmp(description, reader, DESCRIPTION_SIZE) == 0;
-	while (used > 0 && (description[used - 1] == ' ' || description[used - 1] == '\0'))
+	while (used > 0 &&
+	       (description[used - 1] == ' ' || description[used - 1] == '\0'))
 		used--;
 	return memmem(description, used, reader, size) != NULL;
 }
 
-/* Slots tell 64 bytes of a name: two readers alike that far cannot be told apart. */
+/* Slots tell 64 bytes of a name, and a name in part: what fits two readers fits none. */
 static bool reader_is_ambiguous(const struct start_order *order)
 {
 	if (order->driver[0] != '\0')
 		return false; /* OpenSC ignores the others by their whole names */
-	for (size_t i = 0; i < order->other_reader_count; i++)
-		if (strncmp(order->other_readers[i], order->reader, DESCRIPTION_SIZE) == 0)
+	for (size_t i = 0; i < order->other_reader_count; i++) {
+		const char *other = order->other_readers[i];
+
+		if (strncmp(other, order->reader, DESCRIPTION_SIZE) == 0 ||
+		    strstr(other, order->reader))
 			return true;
+	}
 	return false;
 }
 
@@ -94,8 +104,9 @@ static enum hygie_outcome slot_find_in(CK_FUNCTION_LIST *functions,
 		return failure_set(failure, HYGIE_CARD_BROKEN,
 				   "C_GetSlotList: more slots than there is room for");
 	for (size_t i = 0; i < count; i++) {
-		bool matches = uri ? slot_matches_uri(functions, slots[i], uri) :
-				     slot_matches_reader(functions, slots[i], order->reader);
+		bool matches =
+			uri ? slot_matches_uri(functions, slots[i], uri)
+			    : slot_matches_reader(functions, slots[i], order->reader);
 
 		if (matches) {
 			*ret_slot = slots[i];
@@ -103,7 +114,8 @@ static enum hygie_outcome slot_find_in(CK_FUNCTION_LIST *functions,
 		}
 	}
 	return failure_set(failure, HYGIE_CARD_UNREADABLE,
-			   "the module shows no token there (%lu slots with a token)", count);
+			   "the module shows no token there (%lu slots with a token)",
+			   count);
 }
 
 enum hygie_outcome slot_find(CK_FUNCTION_LIST *functions, const struct start_order *order,
@@ -118,7 +130,7 @@ enum hygie_outcome slot_find(CK_FUNCTION_LIST *functions, const struct start_ord
 			return outcome;
 	} else if (reader_is_ambiguous(order)) {
 		return failure_set(failure, HYGIE_CARD_UNREADABLE,
-				   "two readers' names begin with the same 64 bytes");
+				   "another reader's name is like this one's");
 	}
 	return slot_find_in(functions, order, uri, ret_slot, failure);
 }

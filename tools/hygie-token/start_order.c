@@ -11,10 +11,10 @@
 
 /* Names that the loader, the C library or a library of ours would listen to. */
 static const char *const refused_names[] = {
-	"LD_",	    "GLIBC_", "GCONV_PATH", "MALLOC_", "LOCPATH",     "NLSPATH", "LANG",
-	"LC_",	    "PATH",   "HOME",	    "TMPDIR",  "TZ",	      "RES_",	 "HOSTALIASES",
-	"LOCALDOMAIN", "GETCONF_DIR", "OPENSSL_", "SSL_", "OPENSC_", "PCSC", "P11_KIT_",
-	"PKCS11SPY",
+	"LD_",     "GLIBC_",      "GCONV_PATH",  "MALLOC_",     "LOCPATH",  "NLSPATH",
+	"LANG",    "LC_",         "PATH",        "HOME",        "TMPDIR",   "TZ",
+	"RES_",    "HOSTALIASES", "LOCALDOMAIN", "GETCONF_DIR", "OPENSSL_", "SSL_",
+	"OPENSC_", "PCSC",        "P11_KIT_",    "PKCS11SPY",
 };
 
 static bool name_is_upper(const char *name, size_t size)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ORDER_START, read into a struct: which module, which reader or token, what it may touch,
- * whom to become. The parser does no I/O and decides nothing about the card.
+ * ORDER_START, read into a struct: which module, which reader or token, what it may
+ * touch, whom to become. The parser does no I/O and decides nothing about the card.
  */
 #pragma once
 
@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#define READER_NAME_MAX 128 /* pcsc-lite's MAX_READERNAME */
+#define READER_NAME_MAX 128  /* pcsc-lite's MAX_READERNAME */
 #define OTHER_READERS_MAX 15 /* pcsc-lite serves 16 */
 #define DRIVER_MAX 32
 #define TOKEN_URI_MAX 1024
@@ -38,15 +38,15 @@ struct start_order {
 
 /*
  * Reads the order. The caller frees *ret_order with free(). -EBADMSG when a field is
- * missing, repeated, out of its bounds or against another (reader and URI, a driver without
- * a reader, uid or gid 0, a path that is not absolute or holds "..", a name of environment
- * that no profile may set); -ENOMEM.
+ * missing, repeated, out of its bounds or against another (reader and URI, a driver
+ * without a reader, uid or gid 0, a path that is not absolute or holds "..", a name of
+ * environment that no profile may set); -ENOMEM.
  */
-int start_order_parse(const struct wire_message *message, struct start_order **ret_order)
-	must_check;
+int start_order_parse(const struct wire_message *message,
+		      struct start_order **ret_order) must_check;
 
 /*
- * Whether a card profile may set this NAME=value for a module: upper-case names, none that
- * steers the loader, the C library, OpenSSL, OpenSC, pcsc-lite or p11-kit.
+ * Whether a card profile may set this NAME=value for a module: upper-case names, none
+ * that steers the loader, the C library, OpenSSL, OpenSC, pcsc-lite or p11-kit.
  */
 bool environment_entry_is_allowed(const char *entry);

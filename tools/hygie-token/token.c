@@ -35,7 +35,8 @@ static uint32_t flags_from_info(const CK_TOKEN_INFO *info)
 	return found;
 }
 
-/* The list of mechanisms; a module that has too many or lies about them offers the first. */
+/* The list of mechanisms; a module that has too many or lies about them offers the first.
+ */
 static CK_RV mechanisms_list(struct token *token)
 {
 	CK_ULONG count = MECHANISMS_MAX;
@@ -56,8 +57,9 @@ bool token_has_mechanism(const struct token *token, CK_MECHANISM_TYPE mechanism)
 	return false;
 }
 
-enum hygie_outcome token_open(CK_FUNCTION_LIST *functions, const struct start_order *order,
-			      struct token *ret_token, struct failure *failure)
+enum hygie_outcome token_open(CK_FUNCTION_LIST *functions,
+			      const struct start_order *order, struct token *ret_token,
+			      struct failure *failure)
 {
 	struct token token = { .functions = functions, .pin = order->pin };
 	enum hygie_outcome outcome;
@@ -82,8 +84,8 @@ enum hygie_outcome token_open(CK_FUNCTION_LIST *functions, const struct start_or
 }
 
 /* PKCS#11 pads its texts with blanks; some modules with NULs. */
-static void text_add(struct wire_message *message, uint16_t tag, const unsigned char *text,
-		     size_t size)
+static void text_add(struct wire_message *message, uint16_t tag,
+		     const unsigned char *text, size_t size)
 {
 	char copy[PRINTABLE_SIZE(32)];
 
@@ -103,7 +105,8 @@ enum hygie_outcome token_report(const struct token *token, struct failure *failu
 	if (r < 0)
 		return failure_errno(failure, "report token", r);
 	text_add(message, TAG_LABEL, info->label, sizeof(info->label));
-	text_add(message, TAG_TOKEN_SERIAL, info->serialNumber, sizeof(info->serialNumber));
+	text_add(message, TAG_TOKEN_SERIAL, info->serialNumber,
+		 sizeof(info->serialNumber));
 	text_add(message, TAG_TOKEN_MODEL, info->model, sizeof(info->model));
 	text_add(message, TAG_TOKEN_MAKER, info->manufacturerID,
 		 sizeof(info->manufacturerID));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The token that the order names: its slot, one read-only session, what it says of itself,
- * and what it can do. Everything that a login needs and that costs the card an APDU is
- * fetched here, before the PIN is known.
+ * The token that the order names: its slot, one read-only session, what it says of
+ * itself, and what it can do. Everything that a login needs and that costs the card an
+ * APDU is fetched here, before the PIN is known.
  */
 #pragma once
 
@@ -22,8 +22,9 @@ struct token {
 };
 
 /* Finds slot and token, opens the session. HYGIE_OK, or the failure. */
-enum hygie_outcome token_open(CK_FUNCTION_LIST *functions, const struct start_order *order,
-			      struct token *ret_token, struct failure *failure);
+enum hygie_outcome token_open(CK_FUNCTION_LIST *functions,
+			      const struct start_order *order, struct token *ret_token,
+			      struct failure *failure);
 
 /* Sends REPORT_TOKEN. HYGIE_OK, or the failure. */
 enum hygie_outcome token_report(const struct token *token, struct failure *failure);
@@ -31,5 +32,6 @@ enum hygie_outcome token_report(const struct token *token, struct failure *failu
 /* Whether the token listed the mechanism. Costs nothing. */
 bool token_has_mechanism(const struct token *token, CK_MECHANISM_TYPE mechanism);
 
-/* Asks the token again after a refused PIN; 0 when it does not answer. enum token_flag. */
+/* Asks the token again after a refused PIN; 0 when it does not answer. enum token_flag.
+ */
 uint32_t token_flags_again(const struct token *token);

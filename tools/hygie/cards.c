@@ -5,6 +5,8 @@
 #include "command.h"
 #include "output.h"
 
+#include <unistd.h>
+
 #define CARDS_MILLISECONDS 15000
 
 static const struct column columns[] = {

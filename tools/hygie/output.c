@@ -13,6 +13,8 @@
 
 #define GAP 2
 #define DATE_LENGTH 10 /* 2027-03-01 */
+#define CARD_DIGITS 16 /* enough for "hygie revoke" */
+#define CUT_SIZE (CARD_DIGITS + 1)
 
 /* Words that hygied says of a state, and how good they are. */
 static enum colour colour_of(const char *key, const char *value)
@@ -42,9 +44,9 @@ static enum colour colour_of(const char *key, const char *value)
 	return strcmp(key, "trust") == 0 && value[0] != '-' ? COLOUR_BAD : COLOUR_NONE;
 }
 
-/* The text of a cell, "" when absent; `date` is room for a shortened time. */
+/* The text of a cell, "" when absent; `cut` is room for a shortened time or card. */
 static const char *cell_text(const json_t *record, const char *key, bool terminal,
-			     char date[DATE_LENGTH + 1])
+			     char cut[CUT_SIZE])
 {
 	const json_t *value = json_object_get(record, key);
 	const char *text = json_string_value(value);
@@ -56,10 +58,10 @@ static const char *cell_text(const json_t *record, const char *key, bool termina
 		return json_is_true(value) ? "yes" : "no";
 	if (!text || text[0] == '\0')
 		return terminal ? "-" : "";
-	if (!terminal || !time)
+	if (!terminal || !(time || strcmp(key, "card_id") == 0))
 		return text;
-	(void)snprintf(date, DATE_LENGTH + 1, "%s", text);
-	return date;
+	(void)snprintf(cut, CUT_SIZE, "%.*s", time ? DATE_LENGTH : CARD_DIGITS, text);
+	return cut;
 }
 
 static bool record_is(const json_t *record, const char *kind)
@@ -73,7 +75,7 @@ static size_t column_width(const json_t *items, const char *kind,
 			   const struct column *column)
 {
 	size_t most = display_width(column->title);
-	char date[DATE_LENGTH + 1];
+	char cut[CUT_SIZE];
 	const json_t *record;
 	size_t i;
 
@@ -83,7 +85,7 @@ static size_t column_width(const json_t *items, const char *kind,
 
 		if (!record_is(record, kind))
 			continue;
-		width = display_width(cell_text(record, column->key, true, date));
+		width = display_width(cell_text(record, column->key, true, cut));
 		most = width > most ? width : most;
 	}
 	return most;
@@ -93,7 +95,7 @@ static size_t column_width(const json_t *items, const char *kind,
 static void row_print(const json_t *items, const char *kind, const json_t *record,
 		      const struct column *columns, size_t count)
 {
-	char date[DATE_LENGTH + 1];
+	char cut[CUT_SIZE];
 	size_t owed = 0; /* blanks before the next cell: none trail */
 
 	for (size_t i = 0; i < count; i++) {
@@ -101,7 +103,7 @@ static void row_print(const json_t *items, const char *kind, const json_t *recor
 
 		if (!columns[i].title)
 			continue;
-		text = record ? cell_text(record, columns[i].key, true, date)
+		text = record ? cell_text(record, columns[i].key, true, cut)
 			      : columns[i].title;
 		display_blanks(stdout, owed);
 		display_put(stdout,
@@ -115,13 +117,13 @@ static void row_print(const json_t *items, const char *kind, const json_t *recor
 static void line_print(const char *kind, const json_t *record,
 		       const struct column *columns, size_t count, bool with_kind)
 {
-	char date[DATE_LENGTH + 1];
+	char cut[CUT_SIZE];
 
 	if (with_kind)
 		(void)printf("%s\t", kind);
 	for (size_t i = 0; i < count; i++)
 		(void)printf("%s%s", i > 0 ? "\t" : "",
-			     cell_text(record, columns[i].key, false, date));
+			     cell_text(record, columns[i].key, false, cut));
 	(void)fputc('\n', stdout);
 }
 

@@ -31,6 +31,7 @@ static const struct {
 	{ TAG_USER, MEMBER_STRING, "user" },
 	{ TAG_CARD_ID, MEMBER_STRING, "card_id" },
 	{ TAG_STATE, MEMBER_STRING, "state" },
+	{ TAG_TEXT, MEMBER_STRING, "problem" },
 	{ TAG_HOLDER, MEMBER_STRING, "holder" },
 	{ TAG_SCHEME, MEMBER_STRING, "scheme" },
 	{ TAG_PERSON_ID, MEMBER_STRING, "person_id" },

@@ -14,6 +14,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define LINGER_MS 3000 /* for a helper to reset the card and end */
+
 struct login {
 	bool running;
 	card_login_callback callback;
@@ -103,12 +105,26 @@ static void judge_all(struct card *card)
 
 static void become_ready(struct card *card)
 {
+	stop_timer(card);
 	token_report_clear(&card->token);
 	card->token = card->incoming;
 	card->incoming = (struct token_report){ .count = 0 };
 	card->known = true;
 	judge_all(card);
 	set_state(card, CARD_READY);
+}
+
+static const char held_exclusively[] =
+	"pcscd refused to reset the card: another program may hold it exclusively";
+
+/* A successor, also to a helper that was killed but is not reaped yet. */
+static void restart(struct card *card)
+{
+	stop_timer(card);
+	helper_free(card->helper);
+	card->helper = NULL;
+	token_report_clear(&card->incoming);
+	start_helper(card);
 }
 
 /*
@@ -122,23 +138,41 @@ static void on_settled(void *context, bool done)
 
 	reset_free(card->reset);
 	card->reset = NULL;
-	if (done)
+	if (card->state != CARD_READING)
+		restart(card); /* too late: its helper was given up */
+	else if (done)
 		become_ready(card);
 	else
-		fail(card, HYGIE_CARD_BUSY, "pcscd refused to reset the card: another "
-					    "program may hold it exclusively");
+		fail(card, HYGIE_CARD_BUSY, held_exclusively);
+}
+
+/* The reset goes on behind: reading goes on as soon as the other program lets go. */
+static int on_reset_timeout(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)source;
+	(void)usec;
+	fail(userdata, HYGIE_CARD_BUSY, "another program holds the reader");
+	return 0;
+}
+
+static void start_reset(struct card *card, reset_callback callback)
+{
+	const struct card_environment *environment = card->environment;
+
+	if (start_timer(card, deadline_after(environment->settings->busy_deadline),
+			on_reset_timeout) < 0 ||
+	    reset_start(environment->loop, card->reader, RESET_CARD, callback, card,
+			&card->reset) < 0)
+		fail(card, HYGIE_FAULT, "no memory to reset the card");
 }
 
 static void settle(struct card *card)
 {
 	stop_timer(card);
-	if (!card_has_reader(card)) {
+	if (card_has_reader(card))
+		start_reset(card, on_settled);
+	else
 		become_ready(card);
-		return;
-	}
-	if (reset_start(card->environment->loop, card->reader, RESET_CARD, on_settled, card,
-			&card->reset) < 0)
-		fail(card, HYGIE_FAULT, "no memory to reset the card");
 }
 
 static void on_cleaned(void *context, bool done)
@@ -147,22 +181,20 @@ static void on_cleaned(void *context, bool done)
 
 	reset_free(card->reset);
 	card->reset = NULL;
-	if (!done)
-		log_warning("%s: pcscd refused to reset the card", card_reader(card));
-	start_helper(card);
+	if (done)
+		restart(card);
+	else
+		fail(card, HYGIE_CARD_BUSY, held_exclusively);
 }
 
 /* No PIN state may outlive a helper, whatever its module did: reset, then a successor. */
 static void clean(struct card *card)
 {
 	set_state(card, CARD_READING);
-	if (!card_has_reader(card)) {
-		start_helper(card);
-		return;
-	}
-	if (reset_start(card->environment->loop, card->reader, RESET_CARD, on_cleaned, card,
-			&card->reset) < 0)
-		fail(card, HYGIE_FAULT, "no memory to reset the card");
+	if (card_has_reader(card))
+		start_reset(card, on_cleaned);
+	else
+		restart(card);
 }
 
 /* Possession: the signature must belong to the very certificate that was shown. */
@@ -184,6 +216,27 @@ static enum hygie_outcome verify(struct card *card, const struct token_done *don
 	return r == -EKEYREJECTED ? HYGIE_CARD_NOT_PROVEN : HYGIE_FAULT;
 }
 
+static int on_linger_timeout(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct card *card = userdata;
+
+	(void)source;
+	(void)usec;
+	log_warning("%s: hygie-token did not end in time", card_reader(card));
+	helper_kill(card->helper);
+	return 0;
+}
+
+/*
+ * The helper lets the card go, which resets it, and ends. It is not killed at once: of a
+ * client that dies pcscd gives up the lock before it resets the card.
+ */
+static void linger(struct card *card)
+{
+	if (start_timer(card, deadline_after(LINGER_MS), on_linger_timeout) < 0)
+		helper_kill(card->helper);
+}
+
 static void take_done(struct card *card, const struct wire_message *message)
 {
 	enum hygie_outcome outcome = HYGIE_CARD_BROKEN;
@@ -196,16 +249,16 @@ static void take_done(struct card *card, const struct wire_message *message)
 		if (done.text[0])
 			log_info("%s: %s", card_reader(card), done.text);
 	}
-	/* It ends by itself too; killing it makes the end certain, in its transaction. */
-	helper_kill(card->helper);
 	finish_login(card, outcome);
+	linger(card);
 }
 
 static void take_failure(struct card *card, const struct wire_message *message)
 {
 	struct token_done done;
 
-	if (card->login.running)
+	/* Of a login that was cancelled too: the card is as good as it was. */
+	if (card->state == CARD_BUSY)
 		take_done(card, message);
 	else if (token_done_read(message, &done) == 0)
 		fail(card, done.outcome, done.text);
@@ -246,6 +299,7 @@ static void on_ended(void *context, const char *why)
 	bool served = card->state == CARD_BUSY;
 	char text[HYGIE_TEXT_MAX];
 
+	stop_timer(card);
 	helper_free(card->helper);
 	card->helper = NULL;
 	token_report_clear(&card->incoming);
@@ -416,14 +470,12 @@ int card_judge(const struct card *card, struct trust_verdict *ret_verdict)
 
 void card_retry(struct card *card)
 {
-	/* A helper that was killed but is not reaped yet: once it is gone, start over. */
+	/* With a reset under way, another program holds the reader: that one is waited for. */
 	if (card->state != CARD_UNREADABLE || !card->profile || card->reset)
 		return;
-	if (card->helper) {
-		helper_free(card->helper);
-		card->helper = NULL;
-		token_report_clear(&card->incoming);
-	}
+	/* One that was killed may not be reaped yet. */
+	helper_free(card->helper);
+	card->helper = NULL;
 	clean(card);
 }
 
@@ -510,7 +562,6 @@ void card_login_cancel(struct card *card)
 {
 	if (!card->login.running)
 		return;
-	stop_timer(card);
 	card->login = (struct login){ .running = false };
-	helper_kill(card->helper);
+	linger(card);
 }

@@ -34,6 +34,7 @@ struct helper {
 	sd_event_source *pid_source;
 	enum protocol_state state;
 	unsigned reports;
+	bool said_last;
 	const struct helper_callbacks *callbacks;
 	void *context;
 };
@@ -164,8 +165,9 @@ static bool take_report(struct helper *helper)
 	}
 	if (type == WIRE_REPORT_READY)
 		helper->state = PROTOCOL_TOKEN_READY;
+	helper->said_last = report_is_last(type);
 	helper->callbacks->report(helper->context, message);
-	return !report_is_last(type);
+	return !helper->said_last;
 }
 
 static int on_socket(sd_event_source *source, int fd, uint32_t revents, void *userdata)
@@ -176,7 +178,9 @@ static int on_socket(sd_event_source *source, int fd, uint32_t revents, void *us
 	(void)revents;
 	if (!take_report(helper)) {
 		(void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
-		helper_kill(helper);
+		/* Having said its last, it ends by itself: it has the card to let go. */
+		if (!helper->said_last)
+			helper_kill(helper);
 	}
 	return 0;
 }

@@ -187,20 +187,24 @@ static void send_success(struct login *login)
 	peer_finish_with(login->peer, result);
 }
 
-/* "Wrong PIN." and what is left. */
+/* "Wrong PIN." and what is left of the tries, as far as the token tells. */
 static const char *refusal_text(const struct login *login, enum hygie_outcome outcome,
 				char *buffer, size_t size)
 {
 	uint32_t flags = login->card ? card_token_flags(login->card) : 0;
-	enum hygie_text more = TEXT_NONE;
+	const char *more;
 
 	if (outcome != HYGIE_PIN_WRONG)
 		return NULL;
-	if (flags & TOKEN_PIN_FINAL_TRY)
-		more = TEXT_PIN_LAST;
+	if (flags & TOKEN_PIN_LOCKED)
+		more = outcome_text(HYGIE_PIN_BLOCKED);
+	else if (flags & TOKEN_PIN_FINAL_TRY)
+		more = text_template(TEXT_PIN_LAST);
 	else if (flags & TOKEN_PIN_COUNT_LOW)
-		more = TEXT_PIN_LOW;
-	(void)snprintf(buffer, size, "%s %s", outcome_text(outcome), text_template(more));
+		more = text_template(TEXT_PIN_LOW);
+	else
+		return NULL;
+	(void)snprintf(buffer, size, "%s %s", outcome_text(outcome), more);
 	return buffer;
 }
 

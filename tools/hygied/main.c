@@ -7,6 +7,7 @@
 #include "hygied/server.h"
 #include "libhygie/deadline.h"
 #include "libhygie/log.h"
+#include "libhygie/trusted_file.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -17,6 +18,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <systemd/sd-daemon.h>
+#include <unistd.h>
 
 #ifndef HYGIE_VERSION
 #define HYGIE_VERSION "unknown"
@@ -130,6 +132,20 @@ static int find_helper_user(struct hygied *hygied, bool check)
 	return 0;
 }
 
+/* It starts as root: only root may have written it. */
+static int judge_helper(const struct hygied *hygied, bool check)
+{
+	struct file_error error;
+	int fd = -1;
+	int r = trusted_file_open(hygied->settings.helper, 0, TRUSTED_ANY_LINKS, &fd, &error);
+
+	if (r < 0)
+		tell(check, error.text);
+	else
+		(void)close(fd);
+	return r;
+}
+
 /* A folder that may not be there yet, on a first start. */
 static int load_state(struct hygied *hygied, bool check)
 {
@@ -163,6 +179,8 @@ static int load(struct hygied *hygied, const struct options *options)
 	r = load_profiles(hygied, options->check);
 	worst = r < 0 ? r : worst;
 	r = find_helper_user(hygied, options->check);
+	worst = r < 0 ? r : worst;
+	r = judge_helper(hygied, options->check);
 	worst = r < 0 ? r : worst;
 	r = load_state(hygied, options->check);
 	return r < 0 ? r : worst;

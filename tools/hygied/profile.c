@@ -127,7 +127,7 @@ static int folder_load(struct loading *loading, const char *folder, uid_t owner,
 		       struct config_errors *errors)
 {
 	cleanup_trusted_names struct trusted_names names = { 0 };
-	struct file_error error;
+	struct file_error error = { "" };
 	int result = 0;
 	int r = trusted_folder_list(folder, ".conf", owner, &names, &error);
 

@@ -50,6 +50,7 @@ static const char *const statement_sql[STATEMENT_COUNT] = {
 
 struct registry {
 	sqlite3 *database;
+	uint64_t busy_since; /* of registry_file.c */
 	sqlite3_stmt *statement[STATEMENT_COUNT];
 };
 
@@ -76,7 +77,8 @@ int registry_open(const char *path, struct registry **ret_registry, char *reason
 	(void)snprintf(reason, size, "%s: out of memory", path);
 	if (registry == NULL)
 		return -ENOMEM;
-	r = registry_database_open(path, &registry->database, reason, size);
+	r = registry_database_open(path, &registry->busy_since, &registry->database,
+				   reason, size);
 	if (r < 0)
 		return r;
 	r = statements_prepare(registry);
@@ -149,6 +151,7 @@ int registry_find_card(struct registry *registry, const uint8_t key_id[HYGIE_KEY
 		       struct enrolment *ret_enrolment)
 {
 	cleanup_statement sqlite3_stmt *statement = registry->statement[STATEMENT_FIND];
+	const void *found;
 	int r;
 
 	if (sqlite3_bind_blob(statement, 1, key_id, HYGIE_KEY_ID_SIZE, SQLITE_STATIC) !=
@@ -159,8 +162,12 @@ int registry_find_card(struct registry *registry, const uint8_t key_id[HYGIE_KEY
 		return r < 0 ? r : -ENOENT;
 	/* An index that lies must not give one person another's card. */
 	if (sqlite3_column_type(statement, 0) != SQLITE_BLOB ||
-	    sqlite3_column_bytes(statement, 0) != HYGIE_KEY_ID_SIZE ||
-	    memcmp(sqlite3_column_blob(statement, 0), key_id, HYGIE_KEY_ID_SIZE) != 0)
+	    sqlite3_column_bytes(statement, 0) != HYGIE_KEY_ID_SIZE)
+		return -EBADMSG;
+	found = sqlite3_column_blob(statement, 0);
+	if (found == NULL)
+		return -ENOMEM;
+	if (memcmp(found, key_id, HYGIE_KEY_ID_SIZE) != 0)
 		return -EBADMSG;
 	return registry_row_read(statement, ret_enrolment);
 }

@@ -71,7 +71,7 @@ define_cleanup(cleanup_registry_function, struct registry, registry_close)
 #define cleanup_registry cleanup_with(cleanup_registry_function)
 
 	/*
-	 * All calls below: -EBUSY when locked by another program for half a second,
+	 * All calls below: -EBUSY when locked by another program for 0.3 seconds,
 	 * -ENOSPC, -EIO, -EROFS, -ENOMEM, -EBADMSG for a damaged file or a row that could
 	 * not have been ours.
 	 */

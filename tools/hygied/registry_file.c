@@ -5,6 +5,7 @@
  * the owner can write it, hence nobody can swap what was judged.
  */
 #include "hygied/registry_row.h"
+#include "libhygie/deadline.h"
 #include "libhygie/trusted_file.h"
 
 #include <errno.h>
@@ -17,7 +18,8 @@
 #include <sys/statvfs.h>
 
 #define APPLICATION_ID 0x48594749 /* "HYGI": told by file(1) and checked here */
-#define BUSY_MILLISECONDS 500
+#define BUSY_MICROSECONDS 300000
+#define BUSY_STEP_MICROSECONDS 10000
 
 /* Where the file is, and where a person is told what is wrong with it. */
 struct place {
@@ -156,7 +158,7 @@ static int place_prepare(const struct place *place)
 	cleanup_free char *folder_path =
 		strndup(place->path, (size_t)(place->name - place->path - 1));
 	cleanup_close int folder = -1;
-	struct file_error error;
+	struct file_error error = { "" };
 	int r;
 
 	if (folder_path == NULL)
@@ -175,8 +177,25 @@ static int place_prepare(const struct place *place)
 	return r < 0 ? r : folder_is_read_only(place, folder);
 }
 
+/*
+ * Called while another program holds a lock: 0 gives up. sqlite3_busy_timeout() adds up
+ * the sleeps that it asked for, which on a loaded machine is far from the time that
+ * passed, and the daemon stands still meanwhile.
+ */
+static int busy_wait(void *context, int calls)
+{
+	uint64_t *since = context;
+
+	if (calls == 0)
+		*since = monotonic_now();
+	if (monotonic_now() - *since > BUSY_MICROSECONDS)
+		return 0;
+	(void)usleep(BUSY_STEP_MICROSECONDS);
+	return 1;
+}
+
 /* What SQLite may do at all with a file that somebody could have damaged. */
-static int database_harden(sqlite3 *database)
+static int database_harden(sqlite3 *database, uint64_t *busy_since)
 {
 	static const int off[] = {
 		SQLITE_DBCONFIG_ENABLE_TRIGGER, SQLITE_DBCONFIG_ENABLE_VIEW,
@@ -191,7 +210,7 @@ static int database_harden(sqlite3 *database)
 		    SQLITE_OK ||
 	    sqlite3_db_config(database, SQLITE_DBCONFIG_ENABLE_FKEY, 1, NULL) !=
 		    SQLITE_OK ||
-	    sqlite3_busy_timeout(database, BUSY_MILLISECONDS) != SQLITE_OK)
+	    sqlite3_busy_handler(database, busy_wait, busy_since) != SQLITE_OK)
 		return -EIO;
 	(void)sqlite3_limit(database, SQLITE_LIMIT_ATTACHED, 0);
 	(void)sqlite3_limit(database, SQLITE_LIMIT_LENGTH, 1024 * 1024);
@@ -382,8 +401,8 @@ static int database_open(const struct place *place, bool read_only,
 	return place_fail_database(place, *ret_database, "cannot be opened");
 }
 
-int registry_database_open(const char *path, sqlite3 **ret_database, char *reason,
-			   size_t size)
+int registry_database_open(const char *path, uint64_t *busy_since, sqlite3 **ret_database,
+			   char *reason, size_t size)
 {
 	const char *slash = strrchr(path, '/');
 	const struct place place = { path, slash != NULL ? slash + 1 : path, reason,
@@ -398,7 +417,7 @@ int registry_database_open(const char *path, sqlite3 **ret_database, char *reaso
 		return prepared;
 	r = database_open(&place, prepared == 1, &database);
 	if (r == 0)
-		r = database_harden(database);
+		r = database_harden(database, busy_since);
 	if (r == 0)
 		r = database_settle(&place, database, prepared == 1);
 	if (r < 0) {

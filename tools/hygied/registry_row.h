@@ -18,9 +18,12 @@
 /* The negative errno for SQLite's last error on `database`; never 0. */
 int registry_errno(sqlite3 *database);
 
-/* Opens and, if new, makes the database, as registry_open says. */
-int registry_database_open(const char *path, sqlite3 **ret_database, char *reason,
-			   size_t size) must_check;
+/*
+ * Opens and, if new, makes the database, as registry_open says. `busy_since` is kept for
+ * as long as the database is open: when the wait for a lock began.
+ */
+int registry_database_open(const char *path, uint64_t *busy_since, sqlite3 **ret_database,
+			   char *reason, size_t size) must_check;
 
 /* Whether an enrolment may be stored: -EINVAL if not. */
 int enrolment_check(const struct enrolment *enrolment) must_check;

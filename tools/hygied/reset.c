@@ -9,6 +9,7 @@
 #include "hygied/readers.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -17,15 +18,24 @@
 #include <winscard.h>
 
 struct job {
+	struct job *next; /* of `probes` */
 	atomic_int owners;
 	atomic_bool done;
-	int event; /* written by the thread when it has ended */
+	atomic_bool ended;
+	int event; /* written by the thread when it has ended, never read */
 	enum reset_kind kind;
 	char reader[READER_NAME_MAX];
 };
 
+/*
+ * Probes that may still be stuck. A second one for the same reader joins the first, or each
+ * login would cost a thread for as long as a program holds that reader. The loop's alone.
+ */
+static struct job *probes;
+
 struct reset {
 	struct job *job;
+	int event; /* a duplicate: the loop takes each descriptor once */
 	sd_event_source *source;
 	reset_callback callback;
 	void *context;
@@ -85,6 +95,7 @@ static void *thread_main(void *argument)
 	struct job *job = argument;
 
 	job->done = job_run(job);
+	job->ended = true;
 	(void)eventfd_write(job->event, 1);
 	job_unref(job);
 	return NULL;
@@ -148,6 +159,59 @@ static int job_new(const char *reader, enum reset_kind kind, struct job **ret_jo
 	return 0;
 }
 
+/* The running probe of that reader, with a reference for the caller; NULL if there is none. */
+static struct job *probe_join(const char *reader)
+{
+	struct job **at = &probes;
+
+	while (*at) {
+		struct job *job = *at;
+
+		if (job->ended) {
+			*at = job->next;
+			job_unref(job);
+			continue;
+		}
+		if (strcmp(job->reader, reader) == 0) {
+			atomic_fetch_add(&job->owners, 1);
+			return job;
+		}
+		at = &job->next;
+	}
+	return NULL;
+}
+
+static void probe_remember(struct job *job)
+{
+	atomic_fetch_add(&job->owners, 1);
+	job->next = probes;
+	probes = job;
+}
+
+/* A job whose thread runs. */
+static int job_start(const char *reader, enum reset_kind kind, struct job **ret_job)
+{
+	struct job *job = kind == PROBE_READER ? probe_join(reader) : NULL;
+	int r;
+
+	if (job) {
+		*ret_job = job;
+		return 0;
+	}
+	r = job_new(reader, kind, &job);
+	if (r < 0)
+		return r;
+	r = start_thread(job);
+	if (r < 0) {
+		job_unref(job);
+		return r;
+	}
+	if (kind == PROBE_READER)
+		probe_remember(job);
+	*ret_job = job;
+	return 0;
+}
+
 int reset_start(sd_event *loop, const char *reader, enum reset_kind kind,
 		reset_callback callback, void *context, struct reset **ret_reset)
 {
@@ -159,12 +223,14 @@ int reset_start(sd_event *loop, const char *reader, enum reset_kind kind,
 		return -ENOMEM;
 	reset->callback = callback;
 	reset->context = context;
-	r = job_new(reader, kind, &reset->job);
-	if (r >= 0)
-		r = sd_event_add_io(loop, &reset->source, reset->job->event, EPOLLIN,
-				    on_event, reset);
-	if (r >= 0)
-		r = start_thread(reset->job);
+	reset->event = -1;
+	r = job_start(reader, kind, &reset->job);
+	if (r >= 0) {
+		reset->event = fcntl(reset->job->event, F_DUPFD_CLOEXEC, 3);
+		r = reset->event < 0 ? -errno :
+				       sd_event_add_io(loop, &reset->source, reset->event,
+						       EPOLLIN, on_event, reset);
+	}
 	if (r < 0) {
 		reset_free(reset);
 		return r;
@@ -178,6 +244,7 @@ void reset_free(struct reset *reset)
 	if (!reset)
 		return;
 	(void)sd_event_source_disable_unref(reset->source);
+	cleanup_close_function(&reset->event);
 	if (reset->job)
 		job_unref(reset->job);
 	free(reset);

@@ -52,6 +52,7 @@ static int chain_build(const struct trust_anchors *anchors, X509 *leaf, time_t n
 {
 	cleanup_with(store_ctx_free_function) X509_STORE_CTX *ctx = X509_STORE_CTX_new();
 	X509_VERIFY_PARAM *param;
+	int verified;
 
 	if (ctx == NULL ||
 	    X509_STORE_CTX_init(ctx, anchors->store, leaf, anchors->intermediates) != 1)
@@ -68,7 +69,10 @@ static int chain_build(const struct trust_anchors *anchors, X509 *leaf, time_t n
 	X509_VERIFY_PARAM_set_depth(param, CHAIN_DEPTH_MAX);
 	X509_VERIFY_PARAM_set_time(param, now);
 
-	if (X509_verify_cert(ctx) == 1) {
+	verified = X509_verify_cert(ctx);
+	if (verified < 0) /* not refused: it could not be judged */
+		return -ENOMEM;
+	if (verified == 1) {
 		ret_result->chain = X509_STORE_CTX_get1_chain(ctx);
 		if (ret_result->chain == NULL)
 			return -ENOMEM;

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #define must_check __attribute__((warn_unused_result))
-#define printf_like(format, first) __attribute__((format(printf, format, first)))
+#define printf_like(text, first) __attribute__((__format__(__printf__, text, first)))
 #define cleanup_with(function) __attribute__((cleanup(function)))
 
 /* Defines NAME, a cleanup function for owning locals of type TYPE * freed by FREE. */

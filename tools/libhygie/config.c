@@ -393,11 +393,15 @@ int config_parse(const char *file, const char *text, size_t size,
 	size_t before = errors->count;
 	int r;
 
-	if (seen == NULL)
+	if (seen == NULL) {
+		config_errors_add(errors, file, 0, "out of memory");
 		return -ENOMEM;
+	}
 	r = ini_parse_stream(reading_next, &reading, reading_handle, &reading);
-	if (r == -2)
+	if (r == -2) {
+		config_errors_add(errors, file, 0, "out of memory");
 		return -ENOMEM;
+	}
 	if (r != 0 && errors->count == before) /* it saw what the reader did not */
 		config_errors_add(errors, file, 0, "is not understood (key line %d)", r);
 	return errors->count > before ? -EINVAL : 0;
@@ -434,7 +438,7 @@ static int file_load(const char *path, bool required, uid_t owner,
 		     struct config_errors *errors)
 {
 	cleanup_free char *text = NULL;
-	struct file_error error;
+	struct file_error error = { "" };
 	size_t size;
 	int r = trusted_file_read(path, owner, CONFIG_FILE_MAX, &text, &size, &error);
 
@@ -459,7 +463,7 @@ static int drop_ins_load(const char *folder, uid_t owner,
 			 struct config_errors *errors)
 {
 	cleanup_trusted_names struct trusted_names names = { 0 };
-	struct file_error error;
+	struct file_error error = { "" };
 	int result = 0;
 	int r = trusted_folder_list(folder, ".conf", owner, &names, &error);
 
@@ -489,8 +493,10 @@ int config_load(const char *path, bool required, uid_t owner,
 	int n = snprintf(folder, sizeof(folder), "%s.d", path);
 	int r, s;
 
-	if (n < 0 || (size_t)n >= sizeof(folder))
+	if (n < 0 || (size_t)n >= sizeof(folder)) {
+		config_errors_add(errors, path, 0, "its name is too long");
 		return -ENAMETOOLONG;
+	}
 	r = file_load(path, required, owner, schema, target, errors);
 	s = drop_ins_load(folder, owner, schema, target, errors);
 	return r < 0 ? r : s;

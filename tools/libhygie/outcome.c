@@ -21,8 +21,8 @@ static const struct outcome_row rows[HYGIE_OUTCOME_COUNT] = {
 	[HYGIE_REFUSED] = { "refused", "Refused. Ask your administrator.", PAM_AUTH_ERR, 1 },
 	[HYGIE_OK] = { "ok", "Done.", PAM_SUCCESS, 0 },
 	[HYGIE_USER_UNKNOWN] = { "user-unknown",
-				 "This user has no card enrolled here. Enrol one with "
-				 "\"hygie enroll USER\".",
+				 "No card is enrolled for this user here. Ask your "
+				 "administrator to enrol one (\"hygie enroll USER\").",
 				 PAM_USER_UNKNOWN, 5 },
 	[HYGIE_NO_CARD] = { "no-card", "No card was inserted. Insert your card and try again.",
 			    PAM_AUTHINFO_UNAVAIL, 3 },
@@ -70,7 +70,8 @@ static const struct outcome_row rows[HYGIE_OUTCOME_COUNT] = {
 	[HYGIE_PIN_WRONG] = { "pin-wrong", "Wrong PIN.", PAM_AUTH_ERR, 4 },
 	[HYGIE_PIN_BLOCKED] = { "pin-blocked",
 				"The card is blocked after too many wrong PINs. Unblock it with "
-				"its unblocking code (PUK), or ask your administrator.",
+				"its unblocking code (PUK) or ask your administrator; then "
+				"insert it again.",
 				PAM_MAXTRIES, 4 },
 	[HYGIE_PIN_MALFORMED] = { "pin-malformed",
 				  "That cannot be this card's PIN (wrong length or characters). "
@@ -103,7 +104,7 @@ static const struct outcome_row rows[HYGIE_OUTCOME_COUNT] = {
 				"Ask your administrator to start hygied.",
 				PAM_AUTHINFO_UNAVAIL, 7 },
 	[HYGIE_BROKEN_SETUP] = { "broken-setup",
-				 "The card service is not set up rightly. Ask your "
+				 "The set-up of the card service has a mistake. Ask your "
 				 "administrator to run \"hygie config check\".",
 				 PAM_SYSTEM_ERR, 7 },
 	[HYGIE_FAULT] = { "fault",
