@@ -32,7 +32,7 @@ PKGS := libsystemd libpcsclite openssl sqlite3 inih p11-kit-1 libseccomp jansson
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
 ALL_CFLAGS = -std=gnu17 -fPIC -pthread -MMD -MP $(WARNINGS) $(HARDENING) -D_GNU_SOURCE \
 	-Itools -Itests -DHYGIE_VERSION='"$(VERSION)"' -DHYGIE_BUILD_TIME=$(BUILD_TIME) \
-	-DHYGIED_PATH='"$(PREFIX)/sbin/hygied"' $(PKG_CFLAGS) $(CFLAGS) $(EXTRA_CFLAGS)
+	-DHYGIED_PATH='"$(PREFIX)/sbin/hygied"' -DHYGIE_PREFIX='"$(PREFIX)"' $(PKG_CFLAGS) $(CFLAGS) $(EXTRA_CFLAGS)
 ALL_LDFLAGS = -Wl,-z,relro,-z,now -Wl,--as-needed -pthread $(LDFLAGS) $(EXTRA_LDFLAGS)
 
 # V=1 shows the commands.
@@ -145,6 +145,7 @@ install: all
 	install -d -m 700 $(DESTDIR)$(STATEDIR)
 	install -m 644 cards.d/*.conf $(DESTDIR)$(DATADIR)/hygie/cards.d/
 	install -D -m 644 -t $(DESTDIR)$(UNITDIR) udev/hygied.service udev/hygied.socket
+	sed -i 's|/usr/sbin/|$(PREFIX)/sbin/|' $(DESTDIR)$(UNITDIR)/hygied.service
 	install -D -m 644 udev/hygie.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/hygie.conf
 	for page in $(MAN); do \
 		install -D -m 644 $$page \

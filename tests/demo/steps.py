@@ -288,7 +288,7 @@ def step_revoke(stage):
     stage.run("hygie", "revoke", "--user", "camille", "--reason", "card lost")
     stage.insert(stage.camille, "Camille's")
     stage.settled()
-    stage.login("camille", [PIN], pam.PAM_USER_UNKNOWN, prompts=0)
+    stage.login("camille", [PIN], pam.PAM_AUTH_ERR, "revoked", prompts=0)
     stage.login(None, [PIN], pam.PAM_AUTH_ERR, "revoked", prompts=0)
     stage.counted(pins=0, signatures=0, tries=3)
     stage.screen.felt("From the next login on, without a restart. The PIN is not even asked.")

@@ -109,6 +109,9 @@ class Repeated:
         self._function, self._stop = function, threading.Event()
         self.count = 0
 
+    def stopping(self):
+        return self._stop.is_set()
+
     def __enter__(self):
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()

@@ -147,27 +147,31 @@ static void an_unfit_enrolment_is_refused(void **state)
 	registry_close(registry);
 }
 
-static void a_user_has_a_card_while_it_is_active(void **state)
+static int state_of(struct registry *registry, const char *user)
+{
+	enum enrolment_state state;
+
+	assert_int_equal(registry_user_state(registry, user, &state), 0);
+	return (int)state;
+}
+
+static void a_user_is_a_cardholder_by_his_cards(void **state)
 {
 	struct registry *registry = open_new(state);
 	const struct enrolment e = make("alice", 1);
+	const struct enrolment second = make("alice", 2);
 	size_t count = 9;
-	bool has = true;
 
-	assert_int_equal(registry_user_has_card(registry, "alice", &has), 0);
-	assert_false(has);
+	assert_int_equal(state_of(registry, "alice"), 0);
 	assert_int_equal(registry_add(registry, &e, false), 0);
-	assert_int_equal(registry_user_has_card(registry, "alice", &has), 0);
-	assert_true(has);
-	assert_int_equal(registry_user_has_card(registry, "Alice", &has), 0);
-	assert_false(has);
-	assert_int_equal(registry_user_has_card(registry, "", &has), 0);
-	assert_false(has);
+	assert_int_equal(state_of(registry, "alice"), ENROLMENT_ACTIVE);
+	assert_int_equal(state_of(registry, "Alice"), 0);
+	assert_int_equal(state_of(registry, ""), 0);
 	assert_int_equal(
 		registry_revoke(registry, NULL, "alice", "root", "lost", 9, &count), 0);
-	has = true;
-	assert_int_equal(registry_user_has_card(registry, "alice", &has), 0);
-	assert_false(has);
+	assert_int_equal(state_of(registry, "alice"), ENROLMENT_REVOKED);
+	assert_int_equal(registry_add(registry, &second, false), 0);
+	assert_int_equal(state_of(registry, "alice"), ENROLMENT_ACTIVE);
 	registry_close(registry);
 }
 
@@ -717,7 +721,6 @@ static void read_only_run(void **state)
 	const char *odd = scratch_path(state, "a?b%41#c.db");
 	struct registry *registry = NULL;
 	size_t count;
-	bool has = false;
 
 	assert_int_equal(mount("tmpfs", scratch->path, "tmpfs", 0, "mode=0755"), 0);
 	assert_int_equal(registry_open(odd, &registry, reason, sizeof(reason)), 0);
@@ -727,8 +730,7 @@ static void read_only_run(void **state)
 			 0);
 	assert_int_equal(registry_open(odd, &registry, reason, sizeof(reason)), 0);
 	assert_owner(registry, 1, "alice");
-	assert_int_equal(registry_user_has_card(registry, "alice", &has), 0);
-	assert_true(has);
+	assert_int_equal(state_of(registry, "alice"), ENROLMENT_ACTIVE);
 	assert_int_equal(registry_add(registry, &two, false), -EROFS);
 	assert_int_equal(registry_revoke(registry, NULL, "alice", "root", "", 9, &count),
 			 -EROFS);
@@ -869,7 +871,7 @@ int main(void)
 		scratch_test(an_enrolment_is_found_whole_after_reopening),
 		scratch_test(the_largest_enrolment_is_kept_whole),
 		scratch_test(an_unfit_enrolment_is_refused),
-		scratch_test(a_user_has_a_card_while_it_is_active),
+		scratch_test(a_user_is_a_cardholder_by_his_cards),
 		scratch_test(anothers_active_card_is_not_taken_without_reassign),
 		scratch_test(the_same_users_card_is_refreshed),
 		scratch_test(a_revoked_card_is_shown_as_such_and_enrolled_anew),

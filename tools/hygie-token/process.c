@@ -19,6 +19,11 @@
 #define MEMLOCK_MIN (1 * MEBIBYTE) /* secret.c takes less for "a site's choice" */
 #define MEMLOCK_MAX (8 * MEBIBYTE)
 
+#ifdef HYGIE_SANITIZED
+/* By this a helper with a wider sandbox is known; docs/decisions/0009-sanitizers.md. */
+static const char sanitized_mark[] __attribute__((used)) = "HYGIE_SANITIZED";
+#endif
+
 /*
  * CPU: a warm helper sleeps; a login takes milliseconds. As pid 1 of its namespace it is
  * spared SIGXCPU, the hard limit's SIGKILL it is not. NPROC counts the uid's threads in
@@ -35,8 +40,10 @@ static const struct {
 	{ RLIMIT_NOFILE, 64, 64 },
 	{ RLIMIT_NPROC, 256, 256 },
 	{ RLIMIT_FSIZE, 1 * MEBIBYTE, 1 * MEBIBYTE },
+#ifndef HYGIE_SANITIZED
 	{ RLIMIT_AS, 512 * MEBIBYTE, 512 * MEBIBYTE },
 	{ RLIMIT_DATA, 128 * MEBIBYTE, 128 * MEBIBYTE },
+#endif
 	{ RLIMIT_CPU, 60, 65 },
 	{ RLIMIT_MSGQUEUE, 0, 0 },
 	{ RLIMIT_NICE, 0, 0 },

@@ -167,6 +167,10 @@ static int root_take_all(struct root *root, const struct start_order *order)
 		{ "/etc/opensc", READ_DATA, false },
 		{ "/dev/null", DEVICE, true },
 		{ "/dev/urandom", DEVICE, true },
+#ifdef HYGIE_SANITIZED /* for the runtime: what is mapped, and where reports go */
+		{ "/proc", READ_DATA, true },
+		{ HYGIE_SANITIZED, READ_WRITE, true },
+#endif
 	};
 	int r;
 

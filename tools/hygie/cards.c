@@ -42,6 +42,8 @@ int command_cards(const struct options *options)
 	if (output_table(exchange.items, "enrolment", columns, array_size(columns),
 			 false) == 0)
 		output_empty(
-			"No card is enrolled. Put one in and run: hygie enroll USER");
+			geteuid() == 0
+				? "No card is enrolled. Put one in and run: hygie enroll USER"
+				: "No card of yours is enrolled here. Ask your administrator.");
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include "hygied/cards.h"
 
 #include "libhygie/log.h"
+#include "libhygie/printable.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -117,9 +118,15 @@ static void insert_card(struct cards *cards, struct place *place,
 
 static void reader_changed(struct cards *cards, const struct reader_event *event)
 {
-	struct place *place = place_for(cards, event->name);
+	struct place *place;
 	bool same;
 
+	/* It could be told to no helper and no client, and would spoil the others' orders. */
+	if (!printable_is_clean(event->name, strlen(event->name))) {
+		log_error("%s: a reader whose name is no text is left alone", event->name);
+		return;
+	}
+	place = place_for(cards, event->name);
 	if (!place) {
 		log_error("%s: too many readers; this one is left alone", event->name);
 		return;

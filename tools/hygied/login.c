@@ -37,6 +37,20 @@ static void set_timer(struct login *login, uint64_t deadline, sd_event_time_hand
 		finish(login, HYGIE_FAULT, NULL);
 }
 
+/*
+ * The time for reading begins with the card, however late it is put in; whoever takes it
+ * out and puts it in for ever still finds an end.
+ */
+static void note_reading(struct login *login, bool reading)
+{
+	uint64_t deadline = deadline_after(login->hygied->settings.deadline);
+	uint64_t last = login->card_deadline + login->hygied->settings.deadline * 1000ull;
+
+	if (reading && !login->reading)
+		login->reading_deadline = deadline < last ? deadline : last;
+	login->reading = reading;
+}
+
 /* What nobody's card in time means, by what is missing. */
 static enum hygie_outcome missing(const struct login *login)
 {
@@ -197,7 +211,7 @@ static void choose(struct login *login)
 		finish(login, HYGIE_BROKEN_SETUP, NULL);
 		return;
 	}
-	login->reading = candidates.reading;
+	note_reading(login, candidates.reading);
 	if (candidates.count > 1 && login->enrolment)
 		finish(login, HYGIE_REFUSED,
 		       "Several cards are in. Name the reader with --reader, or take the "
@@ -408,6 +422,8 @@ static void login_free(void *self)
 {
 	struct login *login = self;
 
+	if (login->stage != LOGIN_FINISHED)
+		login_result_abandon(login);
 	if (login->stage == LOGIN_PROVING && login->card)
 		card_login_cancel(login->card);
 	(void)sd_event_source_disable_unref(login->timer);
@@ -448,15 +464,23 @@ static int read_request(struct login *login, const struct wire_message *request)
 	return r;
 }
 
+/* A name with a typing mistake costs no PIN, and enrols nobody who is not there. */
+static enum hygie_outcome admit_enrolment(const struct login *login)
+{
+	if (!policy_may_administer(peer_uid(login->peer)))
+		return HYGIE_NOT_ALLOWED;
+	return policy_user_exists(login->user) ? HYGIE_OK : HYGIE_NO_SUCH_USER;
+}
+
 /* May this peer ask that, and has the user a card at all? Before any prompt. */
 static enum hygie_outcome admit(struct login *login)
 {
 	const struct settings *settings = &login->hygied->settings;
 	uid_t peer = peer_uid(login->peer);
-	bool has = false;
+	enum enrolment_state state;
 
 	if (login->enrolment)
-		return policy_may_administer(peer) ? HYGIE_OK : HYGIE_NOT_ALLOWED;
+		return admit_enrolment(login);
 	if (login->user[0] == '\0' && peer != 0 &&
 	    !policy_user_name(peer, login->user, sizeof(login->user)))
 		return HYGIE_NOT_ALLOWED;
@@ -464,9 +488,12 @@ static enum hygie_outcome admit(struct login *login)
 		return HYGIE_OK;
 	if (!policy_may_authenticate(settings, peer, login->user))
 		return HYGIE_NOT_ALLOWED;
-	if (registry_user_has_card(login->hygied->registry, login->user, &has) < 0)
+	if (registry_user_state(login->hygied->registry, login->user, &state) < 0)
 		return HYGIE_BROKEN_SETUP;
-	return has ? HYGIE_OK : HYGIE_USER_UNKNOWN;
+	/* Whose cards were all revoked is no stranger whom the password may let in. */
+	if (state == ENROLMENT_REVOKED)
+		return HYGIE_CARD_REVOKED;
+	return state == ENROLMENT_ACTIVE ? HYGIE_OK : HYGIE_USER_UNKNOWN;
 }
 
 void login_serve(struct hygied *hygied, struct peer *peer,
@@ -490,7 +517,6 @@ void login_serve(struct hygied *hygied, struct peer *peer,
 	}
 	login->pretyped = settings_is_pretyped(settings, login->service);
 	login->card_deadline = deadline_after(login->pretyped ? 0 : settings->card_wait);
-	login->reading_deadline = deadline_after(settings->deadline);
 	outcome = admit(login);
 	if (outcome != HYGIE_OK) {
 		finish(login, outcome, NULL);

@@ -208,10 +208,18 @@ static const char *refusal_text(const struct login *login, enum hygie_outcome ou
 	return buffer;
 }
 
+void login_result_abandon(const struct login *login)
+{
+	audit(login, HYGIE_GAVE_UP);
+}
+
 void login_result_send(struct login *login, enum hygie_outcome outcome, const char *text)
 {
 	char buffer[HYGIE_TEXT_MAX];
 
+	/* Told otherwise already (it cancelled): nothing is stored behind its back. */
+	if (outcome == HYGIE_OK && peer_is_finished(login->peer))
+		outcome = HYGIE_GAVE_UP;
 	if (outcome == HYGIE_OK)
 		outcome = login->enrolment ? store_enrolment(login) :
 					     confirm_enrolment(login);

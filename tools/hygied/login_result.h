@@ -48,3 +48,6 @@ void login_result_describe_card(const struct login *login);
  * enrolment is looked up once more (or made), and may turn it into a refusal.
  */
 void login_result_send(struct login *login, enum hygie_outcome outcome, const char *text);
+
+/* The client went away before there was a result: that, too, is for the auditor to see. */
+void login_result_abandon(const struct login *login);

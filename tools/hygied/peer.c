@@ -134,6 +134,20 @@ int peer_new(sd_event *loop, int fd, uid_t uid, const struct peer_callbacks *cal
 	return 0;
 }
 
+/*
+ * What lies unread in a socket when it is closed makes the kernel tell the other end of a
+ * reset before it hands out our last message. Nothing more comes in once it is shut.
+ */
+void peer_close(int fd)
+{
+	char byte;
+
+	(void)shutdown(fd, SHUT_RDWR);
+	while (recv(fd, &byte, 1, MSG_DONTWAIT) > 0)
+		;
+	(void)close(fd);
+}
+
 void peer_free(struct peer *peer)
 {
 	if (!peer)
@@ -142,7 +156,7 @@ void peer_free(struct peer *peer)
 		peer->dialogue->free(peer->dialogue_self);
 	(void)sd_event_source_disable_unref(peer->source);
 	(void)sd_event_source_disable_unref(peer->timer);
-	(void)close(peer->fd);
+	peer_close(peer->fd);
 	free(peer);
 }
 

@@ -43,6 +43,12 @@ int peer_new(sd_event *loop, int fd, uid_t uid, const struct peer_callbacks *cal
 	     void *context, struct peer **ret_peer) must_check;
 void peer_free(struct peer *peer);
 
+/*
+ * Closes a connection so that the other end still reads what was said to it last. For one
+ * that never became a peer; peer_free does the same.
+ */
+void peer_close(int fd);
+
 uid_t peer_uid(const struct peer *peer);
 
 /* Hands the request to a dialogue, which lives as long as the peer. */

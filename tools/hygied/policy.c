@@ -38,6 +38,14 @@ static bool user_entry(const char *user, char *buffer, size_t size, struct passw
 	return getpwnam_r(user, ret_entry, buffer, size, &found) == 0 && found;
 }
 
+bool policy_user_exists(const char *user)
+{
+	char buffer[NSS_BUFFER_SIZE];
+	struct passwd entry;
+
+	return user_entry(user, buffer, sizeof(buffer), &entry);
+}
+
 static bool is_member(const struct passwd *user, const char *group)
 {
 	char buffer[NSS_BUFFER_SIZE];

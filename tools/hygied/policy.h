@@ -21,3 +21,6 @@ bool policy_may_authenticate(const struct settings *settings, uid_t peer, const 
 
 /* The login name of a uid, into `ret_name`; false when it has none. */
 bool policy_user_name(uid_t uid, char *ret_name, size_t size);
+
+/* Whether the system knows a user of that name. */
+bool policy_user_exists(const char *user);

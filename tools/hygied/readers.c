@@ -17,8 +17,10 @@
 #include <winscard.h>
 
 #define READERS_MAX 16 /* pcsc-lite's PCSCLITE_MAX_READERS_CONTEXTS */
+#define RETRY_MS 500   /* while pcscd's socket is there and nobody answers */
 #define PNP_NAME "\\\\?PnP?\\Notification"
 #define PCSCD_FOLDER "/run/pcscd"
+#define PCSCD_SOCKET "/run/pcscd/pcscd.comm"
 #define PCSCD_FOLDER_PARENT "/run"
 
 struct readers {
@@ -34,10 +36,13 @@ struct readers {
 	void *callback_context;
 };
 
-/* What the thread knows: state 0 is the PnP pseudo-reader. */
+/*
+ * What the thread knows: state 0 is the PnP pseudo-reader, which counts among the states
+ * that one call takes: the last reader of a full pcscd is not watched.
+ */
 struct watch {
-	SCARD_READERSTATE states[READERS_MAX + 1];
-	char names[READERS_MAX + 1][READER_NAME_MAX];
+	SCARD_READERSTATE states[READERS_MAX];
+	char names[READERS_MAX][READER_NAME_MAX];
 	DWORD count;
 };
 
@@ -112,7 +117,7 @@ static void watch_add(struct watch *watch, const char *name)
 {
 	DWORD index = watch->count;
 
-	if (index > READERS_MAX || strlen(name) >= READER_NAME_MAX)
+	if (index >= READERS_MAX || strlen(name) >= READER_NAME_MAX)
 		return;
 	watch->count++;
 	memcpy(watch->names[index], name, strlen(name) + 1);
@@ -182,7 +187,11 @@ static void watch_run(struct readers *readers, SCARDCONTEXT context)
 	}
 }
 
-/* Waits until something is made in pcscd's folder, or the folder itself, or the end. */
+/*
+ * Waits until something is made in pcscd's folder, or the folder itself, or the end. A
+ * socket that is there already and refuses (not listened to yet, or all of pcscd's places
+ * are taken) says nothing when that changes: then it is tried again in a moment.
+ */
 static void wait_for_service(const struct readers *readers, int inotify)
 {
 	struct pollfd fds[] = { { .fd = inotify, .events = POLLIN },
@@ -190,7 +199,9 @@ static void wait_for_service(const struct readers *readers, int inotify)
 	char buffer[4096] __attribute__((aligned(8)));
 
 	(void)inotify_add_watch(inotify, PCSCD_FOLDER, IN_CREATE | IN_MOVED_TO);
-	while (poll(fds, array_size(fds), -1) < 0 && errno == EINTR)
+	while (poll(fds, array_size(fds),
+		    access(PCSCD_SOCKET, F_OK) == 0 ? RETRY_MS : -1) < 0 &&
+	       errno == EINTR)
 		;
 	if (fds[0].revents & POLLIN)
 		(void)!read(inotify, buffer, sizeof(buffer));

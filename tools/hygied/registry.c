@@ -14,7 +14,7 @@
 
 enum statement {
 	STATEMENT_FIND,
-	STATEMENT_USER_HAS,
+	STATEMENT_USER_STATE,
 	STATEMENT_ADD,
 	STATEMENT_COUNT_KEY,
 	STATEMENT_REVOKE_KEY,
@@ -31,8 +31,8 @@ enum statement {
 
 static const char *const statement_sql[STATEMENT_COUNT] = {
 	[STATEMENT_FIND] = "SELECT " REGISTRY_COLUMNS " FROM enrolment WHERE key_id = ?1",
-	[STATEMENT_USER_HAS] = "SELECT EXISTS (SELECT 1 FROM enrolment WHERE user = ?1 "
-			       "AND state = 1)",
+	[STATEMENT_USER_STATE] = "SELECT coalesce(min(state), 0) FROM enrolment "
+				 "WHERE user = ?1",
 	[STATEMENT_ADD] =
 		"INSERT OR REPLACE INTO enrolment (" REGISTRY_COLUMNS ") VALUES "
 		"(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, "
@@ -172,18 +172,22 @@ int registry_find_card(struct registry *registry, const uint8_t key_id[HYGIE_KEY
 	return registry_row_read(statement, ret_enrolment);
 }
 
-int registry_user_has_card(struct registry *registry, const char *user, bool *ret_has)
+int registry_user_state(struct registry *registry, const char *user,
+			enum enrolment_state *ret_state)
 {
 	cleanup_statement sqlite3_stmt *statement =
-		registry->statement[STATEMENT_USER_HAS];
-	int r;
+		registry->statement[STATEMENT_USER_STATE];
+	int state, r;
 
 	if (sqlite3_bind_text(statement, 1, user, -1, SQLITE_STATIC) != SQLITE_OK)
 		return registry_errno(registry->database);
 	r = statement_step(registry, statement);
 	if (r <= 0)
 		return r < 0 ? r : -EBADMSG;
-	*ret_has = sqlite3_column_int(statement, 0) != 0;
+	state = sqlite3_column_int(statement, 0);
+	if (state != 0 && state != ENROLMENT_ACTIVE && state != ENROLMENT_REVOKED)
+		return -EBADMSG;
+	*ret_state = (enum enrolment_state)state;
 	return 0;
 }
 

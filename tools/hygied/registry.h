@@ -81,9 +81,12 @@ define_cleanup(cleanup_registry_function, struct registry, registry_close)
 			       const uint8_t key_id[HYGIE_KEY_ID_SIZE],
 			       struct enrolment *ret_enrolment) must_check;
 
-/* Whether the user has an active enrolment (expired certificates count). */
-int registry_user_has_card(struct registry *registry, const char *user,
-			   bool *ret_has) must_check;
+/*
+ * Whether the user is a cardholder: ENROLMENT_ACTIVE with an active card (expired ones
+ * count), ENROLMENT_REVOKED when all of his were revoked, 0 when he never had one.
+ */
+int registry_user_state(struct registry *registry, const char *user,
+			enum enrolment_state *ret_state) must_check;
 
 /*
  * Enrols a card as active; `state` and the revoked_ fields are not looked at. The same

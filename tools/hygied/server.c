@@ -12,6 +12,7 @@
 #include "libhygie/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -20,6 +21,7 @@
 
 #define BACKLOG 64
 #define PEERS_MAX 1024
+#define WARN_PAUSE_US 1000000
 
 struct server {
 	struct hygied *hygied;
@@ -28,6 +30,8 @@ struct server {
 	struct usage usage;
 	struct peer *peers[PEERS_MAX];
 	size_t peer_count;
+	unsigned turned_away; /* since the last warning */
+	uint64_t warn_again;  /* not before */
 };
 
 static const struct {
@@ -86,7 +90,21 @@ static void turn_away(int fd)
 		wire_add_string(result, TAG_TEXT, outcome_text(HYGIE_TOO_MANY));
 		(void)!wire_send(fd, result);
 	}
-	(void)close(fd);
+	peer_close(fd);
+}
+
+/* One line a second, however many there are: a flood must not drown the audit. */
+static void warn_of_many(struct server *server, uid_t uid)
+{
+	uint64_t now = monotonic_now();
+
+	server->turned_away++;
+	if (now < server->warn_again)
+		return;
+	log_warning("uid %u: too many requests; %u turned away since the last warning", uid,
+		    server->turned_away);
+	server->turned_away = 0;
+	server->warn_again = now + WARN_PAUSE_US;
 }
 
 static void admit(struct server *server, int fd, uid_t uid)
@@ -96,7 +114,7 @@ static void admit(struct server *server, int fd, uid_t uid)
 
 	if (server->peer_count >= PEERS_MAX ||
 	    !usage_begin(&server->usage, &server->hygied->settings, uid, monotonic_now())) {
-		log_warning("uid %u: too many requests, one is turned away", uid);
+		warn_of_many(server, uid);
 		turn_away(fd);
 		return;
 	}
@@ -144,6 +162,11 @@ int server_start(struct hygied *hygied, int fd, struct server **ret_server)
 	}
 	server->hygied = hygied;
 	server->fd = fd;
+	/* The system manager's socket may be one that waits. */
+	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
+		server_free(server);
+		return -errno;
+	}
 	r = sd_event_add_io(hygied->loop, &server->source, fd, EPOLLIN, on_connection, server);
 	if (r < 0) {
 		server_free(server);
@@ -183,6 +206,17 @@ static int make_folder(const char *path)
 	return mkdir(folder, 0755) < 0 && errno != EEXIST ? -errno : 0;
 }
 
+/* A socket that answers is another daemon's, or the system manager's: not to be taken. */
+static bool is_served(const struct sockaddr_un *address)
+{
+	cleanup_close int fd =
+		socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	return fd >= 0 &&
+	       (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 ||
+		errno == EAGAIN);
+}
+
 int server_listen(const char *path, int *ret_fd)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -198,6 +232,10 @@ int server_listen(const char *path, int *ret_fd)
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
+	if (is_served(&address)) {
+		log_error("%s: another hygied serves here already", path);
+		return -EADDRINUSE;
+	}
 	if (unlink(path) < 0 && errno != ENOENT)
 		return -errno;
 	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||

@@ -73,6 +73,37 @@ int token_report_take_certificate(struct token_report *report,
 	return 0;
 }
 
+/*
+ * What a token can know. Nothing else is taken from a helper: its "user unknown" would let
+ * a PAM stack go on without the card.
+ */
+static enum hygie_outcome token_outcome(uint32_t value)
+{
+	enum hygie_outcome outcome = outcome_from_wire(value);
+
+	switch (outcome) {
+	case HYGIE_REFUSED:
+	case HYGIE_OK:
+	case HYGIE_CARD_UNREADABLE:
+	case HYGIE_CARD_REMOVED:
+	case HYGIE_CARD_SILENT:
+	case HYGIE_CARD_BUSY:
+	case HYGIE_CARD_BROKEN:
+	case HYGIE_PIN_WRONG:
+	case HYGIE_PIN_BLOCKED:
+	case HYGIE_PIN_MALFORMED:
+	case HYGIE_PIN_NOT_SET:
+	case HYGIE_PIN_MUST_CHANGE:
+	case HYGIE_GAVE_UP:
+	case HYGIE_BROKEN_SETUP:
+	case HYGIE_FAULT:
+	case HYGIE_BAD_REQUEST:
+		return outcome;
+	default:
+		return HYGIE_CARD_BROKEN;
+	}
+}
+
 static int done_read_signature(const struct wire_message *message, struct token_done *done)
 {
 	uint32_t scheme;
@@ -94,7 +125,7 @@ int token_done_read(const struct wire_message *message, struct token_done *ret_d
 	r = wire_get_u32(message, TAG_OUTCOME, &outcome);
 	if (r < 0)
 		return as_nonsense(r);
-	done.outcome = outcome_from_wire(outcome);
+	done.outcome = token_outcome(outcome);
 	if (wire_message_type(message) == WIRE_REPORT_FAILED && done.outcome == HYGIE_OK)
 		return -EBADMSG;
 	if (done.outcome == HYGIE_OK) {

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #define CANCEL_MILLISECONDS 5000
 
@@ -51,10 +52,25 @@ static enum hygie_outcome outcome_of_fault(int error)
 	}
 }
 
+/*
+ * Whoever listens is told a PIN: root, or the caller himself, whom he need not fear. The
+ * kernel noted it when listen() was called, by hygied or by the service manager.
+ */
+static int daemon_judge(int fd)
+{
+	struct ucred daemon;
+	socklen_t size = sizeof(daemon);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &daemon, &size) < 0)
+		return -errno;
+	return daemon.uid == 0 || daemon.uid == geteuid() ? 0 : -EACCES;
+}
+
 static int dialogue_connect(const char *path, int *ret_fd)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	cleanup_close int fd = -1;
+	int r;
 
 	if (strlen(path) >= sizeof(address.sun_path))
 		return -ENAMETOOLONG;
@@ -64,6 +80,9 @@ static int dialogue_connect(const char *path, int *ret_fd)
 		return -errno;
 	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
 		return -errno;
+	r = daemon_judge(fd);
+	if (r < 0)
+		return r;
 	if (fd > STDERR_FILENO) {
 		*ret_fd = fd;
 		fd = -1;

@@ -39,6 +39,7 @@ enum hygie_outcome {
 	HYGIE_BAD_REQUEST,	/* malformed, or not allowed at this point */
 	HYGIE_ALREADY_ENROLLED, /* the card belongs to another user already */
 	HYGIE_NOT_FOUND,	/* no such enrolment, user or card */
+	HYGIE_NO_SUCH_USER,	/* the system knows no user of that name */
 	HYGIE_OUTCOME_COUNT
 };
 

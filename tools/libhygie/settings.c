@@ -9,6 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#ifndef HYGIE_PREFIX
+#define HYGIE_PREFIX "/usr"
+#endif
+
 /* "/usr/share/hygie/cards.d /etc/hygie/cards.d" */
 static int parse_card_folders(const struct config_value *value, void *field, char *reason,
 			      size_t reason_size)
@@ -125,10 +129,10 @@ static const struct config_key keys[] = {
 	  .default_text = "/var/lib/hygie/registry.db",
 	  .documentation = "file that holds the enrolments" },
 	{ "paths", "helper", config_parse_path, field_of(helper),
-	  .default_text = "/usr/libexec/hygie/hygie-token",
+	  .default_text = HYGIE_PREFIX "/libexec/hygie/hygie-token",
 	  .documentation = "program that talks to one card" },
 	{ "paths", "cards", parse_card_folders, field_of(cards),
-	  .default_text = "/usr/share/hygie/cards.d /etc/hygie/cards.d",
+	  .default_text = HYGIE_PREFIX "/share/hygie/cards.d /etc/hygie/cards.d",
 	  .documentation = "folders of card profiles; later ones override" },
 	{ "paths", "socket", config_parse_path, field_of(socket),
 	  .default_text = "/run/hygie/hygied.sock",

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Attacks on hygied as a whole: by local users who flood and vanish, by programs that hold the
+reader, by other instances, by time; and what many logins leave behind."""
+import contextlib
+import os
+import pathlib
+import signal
+import sqlite3
+import subprocess
+import time
+
+import pytest
+
+import pamclient as pam
+import pcscd
+import pivcard
+import processes
+import scard
+import station as st
+import wire
+from dialogues import ask, being, hear, outcome, restart, settings, stopped
+
+WRONG = "654321"
+
+
+# Time.
+
+def test_card_put_in_late_is_read_and_asked_for(station, alice):
+    """The time for reading begins with the card, not with the request."""
+    with settings(station, "[login]\ndeadline = 4s\ncard_wait = 60s\n"), \
+            station.card(alice, absent=True) as card, ask(USER="alice") as link:
+        assert hear(link, "INFO", "RESULT").type == "INFO"  # insert it
+        link.settimeout(4.5)
+        with pytest.raises(TimeoutError):
+            link.recv(wire.MESSAGE_MAX)
+        link.settimeout(20)
+        card.insert()
+        assert outcome(hear(link)) == "PROMPT"
+
+
+# People who vanish, and what is left of them.
+
+def test_try_of_a_client_that_vanished_is_in_the_audit(station, card):
+    before = station.log().count("audit: authenticate: gave-up")
+    with ask(USER="alice", SERVICE="vanishes") as link:
+        assert outcome(hear(link)) == "PROMPT"
+        link.sendall(wire.encode("ANSWER", {"ANSWER": WRONG.encode()}))
+    station.wait_log("audit: authenticate: gave-up", count=before + 1)
+    line = [line for line in station.log().splitlines() if "gave-up" in line][-1]
+    assert "user=alice" in line and "service=vanishes" in line, line
+    station.wait_ready()
+    card.unblock()
+
+
+def test_cancelled_login_is_in_the_audit_once(station, card):
+    before = station.log().count("audit: ")
+    with ask(USER="alice") as link:
+        assert outcome(hear(link)) == "PROMPT"
+        link.sendall(wire.encode("CANCEL"))
+        assert outcome(hear(link)) == "GAVE_UP"
+    station.wait_log("audit: authenticate: gave-up")
+    assert station.log().count("audit: ") == before + 1
+
+
+# Last words.
+
+def test_user_over_his_limit_is_told_so_whenever_he_speaks(station):
+    with contextlib.ExitStack() as links, being("mallory"):
+        for _ in range(16):
+            links.enter_context(st.connect())
+        with stopped(station):
+            link = links.enter_context(ask("REQUEST_STATUS"))
+        assert outcome(hear(link)) == "TOO_MANY"
+
+
+def test_result_is_read_though_more_was_said_after_the_request(station):
+    with stopped(station):
+        link = ask("REQUEST_STATUS")
+        link.sendall(wire.encode("ANSWER", {"ANSWER": WRONG.encode()}))
+    with link:
+        assert outcome(hear(link)) == "OK"
+
+
+# Floods.
+
+def test_turned_away_connections_do_not_flood_the_log(station):
+    before = len(station.log().splitlines())
+    with contextlib.ExitStack() as links, being("mallory"):
+        for _ in range(400):
+            links.enter_context(st.connect())
+    assert station.status()["readers"] is not None
+    assert len(station.log().splitlines()) - before < 60
+
+
+def test_held_reader_costs_no_thread_for_each_login(station, card):
+    with scard.Context() as rival, rival.connect(station.pcscd.readers[0]) as held, \
+            held.transaction(), contextlib.ExitStack() as links:
+        before = int(processes.status(station.hygied.pid)["Threads"])
+        asked = [links.enter_context(ask(USER="alice")) for _ in range(40)]
+        assert {outcome(hear(link)) for link in asked} == {"CARD_BUSY"}
+        assert int(processes.status(station.hygied.pid)["Threads"]) < before + 10
+    assert station.login("alice", st.PIN).code == pam.PAM_SUCCESS
+
+
+def test_sixty_logins_leave_nothing_behind(station, card):
+    def kept():
+        station.wait_ready()
+        status = processes.status(station.hygied.pid)
+        return (len(os.listdir("/proc/%d/fd" % station.hygied.pid)), int(status["Threads"]),
+                int(status["VmRSS"].split()[0]), int(status["VmLck"].split()[0]))
+    for pin in [st.PIN] * 5:
+        assert station.login("alice", pin).code == pam.PAM_SUCCESS
+    files, threads, memory, locked = kept()
+    for number in range(60):
+        assert station.login("alice", st.PIN).code == pam.PAM_SUCCESS, station.log()
+    after = kept()
+    assert after[0] <= files and after[1] <= threads + 1 and after[3] <= locked, after
+    assert after[2] < memory + 600, (memory, after)  # KiB
+    assert len(processes.find("hygie-token")) == 1
+
+
+# Other instances, other names.
+
+def test_second_hygied_does_not_take_the_socket_over(station, card):
+    done = subprocess.run(["/usr/sbin/hygied"], capture_output=True, text=True, timeout=20,
+                          check=False)
+    assert done.returncode != 0 and "another" in done.stderr, done
+    assert station.status()["readers"][0]["state"] == "ready"
+
+
+def test_socket_of_a_dead_hygied_is_replaced(station, card):
+    station.stop_hygied(signal.SIGKILL)
+    assert st.SOCKET.exists()
+    station.start_hygied()
+    station.wait_ready()
+
+
+class OddPcscd(pcscd.Pcscd):
+    def _configuration(self):
+        fresh = not self._home
+        home = super()._configuration()
+        if fresh:
+            path = home / "conf" / "reader"
+            path.write_bytes(path.read_bytes().replace(b"Odd", b"Caf\xe9"))
+        return home
+
+
+def test_reader_whose_name_is_no_text_is_left_alone(station, alice):
+    station.stop_hygied()
+    station.pcscd.stop()
+    odd = OddPcscd("Odd")
+    with odd, pivcard.PivCard(alice):
+        restart(station)
+        station.wait_log("is left alone")
+        assert station.status()["readers"] == []
+    station.stop_hygied()
+    station.pcscd.start()
+    restart(station)
+
+
+def readers_thread_waits(station):
+    """Whether a thread of hygied sits in poll or ppoll: it was refused by pcscd."""
+    calls = pathlib.Path("/proc", str(station.hygied.pid), "task").glob("*/syscall")
+    return any(call.read_text().split()[0] in ("7", "73") for call in calls)
+
+
+def test_pcscd_whose_places_were_all_taken_is_found_when_it_has_room(station, alice):
+    """By any local user: it refuses then, and nothing tells when it does so no more."""
+    station.stop_hygied()
+    with station.card(alice):
+        with contextlib.ExitStack() as contexts:
+            with pytest.raises(scard.SCardError):
+                while True:
+                    contexts.enter_context(scard.Context())
+            restart(station)
+            while not readers_thread_waits(station):
+                time.sleep(0.01)
+        station.wait_ready()
+
+
+def test_list_of_a_thousand_enrolments_arrives_whole_at_a_slow_reader(station, alice):
+    with sqlite3.connect(st.REGISTRY) as registry:
+        columns = [row[1] for row in registry.execute("PRAGMA table_info(enrolment)")]
+        copied = ", ".join("randomblob(32)" if name == "key_id" else "'many'"
+                           if name == "user" else name for name in columns)
+        registry.execute(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) "
+            "INSERT INTO enrolment SELECT %s FROM enrolment, n WHERE user = 'alice'" % copied)
+    registry.close()
+    with ask("REQUEST_CARDS") as link:
+        assert len(station.run("cards")[1]["cards"]) >= 1000
+        count = 0
+        while (message := hear(link, "ITEM", "RESULT")).type == "ITEM":
+            count += 1
+        assert (outcome(message), count >= 1000) == ("OK", True)
+    station.run("revoke", "--user", "many")

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the runtimes of AddressSanitizer and UndefinedBehaviorSanitizer read instead of an
+ * environment, which hygie-token has none of. Linked only into the builds of `make asan`.
+ */
+const char *__asan_default_options(void);
+const char *__ubsan_default_options(void);
+
+#define REPORTS "log_path=" HYGIE_SANITIZED "/report:log_exe_name=1:exitcode=99:"
+
+/*
+ * allocator_may_return_null: a refused allocation is a case of ours, not a finding.
+ * verify_asan_link_order: tests put libraries of their own before all others.
+ */
+const char *__asan_default_options(void)
+{
+	return REPORTS "detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1:"
+		       "check_initialization_order=1:allocator_may_return_null=1:"
+		       "verify_asan_link_order=0";
+}
+
+const char *__ubsan_default_options(void)
+{
+	return REPORTS "print_stacktrace=1";
+}
