@@ -44,10 +44,6 @@ def environment(pid):
     return dict(entry.partition("=")[::2] for entry in entries if entry)
 
 
-def arguments(pid):
-    return _read(pid, "cmdline").decode(errors="replace")
-
-
 def regions(pid):
     """(begin, end, name) of each readable mapping."""
     for line in _read(pid, "maps").decode(errors="replace").splitlines():
@@ -58,14 +54,18 @@ def regions(pid):
 
 def memory_holds(pid, needle):
     """The names of the mappings in which those bytes are found. Fails where it may not look."""
-    found = []
+    found, seen = [], 0
     memory = os.open("/proc/%d/mem" % pid, os.O_RDONLY | os.O_CLOEXEC)
     try:
         for begin, end, name in list(regions(pid)):
-            if needle in _pread(memory, begin, end):
+            content = _pread(memory, begin, end)
+            seen += len(content)
+            if needle in content:
                 found.append(name or "anonymous")
     finally:
         os.close(memory)
+    if seen == 0:
+        raise AssertionError("nothing of process %d could be read" % pid)
     return found
 
 

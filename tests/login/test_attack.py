@@ -188,7 +188,7 @@ def test_list_of_a_thousand_enrolments_arrives_whole_at_a_slow_reader(station, a
             "INSERT INTO enrolment SELECT %s FROM enrolment, n WHERE user = 'alice'" % copied)
     registry.close()
     with ask("REQUEST_CARDS") as link:
-        assert len(station.run("cards")[1]["cards"]) >= 1000
+        assert len(station.run("cards")[1]["enrolments"]) >= 1000
         count = 0
         while (message := hear(link, "ITEM", "RESULT")).type == "ITEM":
             count += 1

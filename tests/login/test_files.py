@@ -104,7 +104,8 @@ def test_file_that_others_can_write_is_refused_by_name(idle, path, how, spoil):
         assert status == 7 and str(path) in said, said
         status, parsed, said = idle.run("config", "check", check=False)
         assert status == 7 and str(path) in repr(parsed) + said
-        started = subprocess.run(["hygied"], capture_output=True, text=True, timeout=20, check=False)
+        started = subprocess.run(["hygied"], capture_output=True, text=True, timeout=20,
+                                 check=False)
         assert started.returncode == 7 and str(path) in started.stderr
         assert content is None or path.read_bytes() == content
         assert [(s.st_mtime_ns, s.st_mode, s.st_uid) for s in (os.stat(path), os.lstat(path))] == \

@@ -154,8 +154,9 @@ WARMING = {
 def test_nonsense_while_reading_ends_in_a_refusal_in_time(hostile, what):
     hostile.behave(WARMING[what])
     result = hostile.login()
-    assert result.prompts() == []
     assert result.code not in ADMITTED and result.seconds < 12, result
+    # One that was ready for a moment may have been asked for already.
+    assert "ready" in what or result.prompts() == []
 
 
 # What it says to the order with the PIN.

@@ -17,7 +17,7 @@ from fake_hygied import Cancelled, FakeHygied, answers
 
 HYGIE = built("hygie/hygie", "hygie")
 EXITS = {
-    "OK": 0, "REFUSED": 1, "USER_UNKNOWN": 5, "NOT_FOUND": 5, "ALREADY_ENROLLED": 5,
+    "OK": 0, "REFUSED": 1, "USER_UNKNOWN": 5, "NOT_FOUND": 5, "ALREADY_ENROLLED": 5, "NO_SUCH_USER": 5,
     "NOT_ALLOWED": 6, "GAVE_UP": 8, "TIMED_OUT": 8,
     **{name[len("HYGIE_"):]: 3 for name in wire.OUTCOMES if "CARD" in name or "READER" in name},
     **{name[len("HYGIE_"):]: 4 for name in wire.OUTCOMES if "_PIN_" in name},

@@ -3,6 +3,9 @@
  * What the runtimes of AddressSanitizer and UndefinedBehaviorSanitizer read instead of an
  * environment, which hygie-token has none of. Linked only into the builds of `make asan`.
  */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+
 const char *__asan_default_options(void);
 const char *__ubsan_default_options(void);
 
@@ -22,4 +25,21 @@ const char *__asan_default_options(void)
 const char *__ubsan_default_options(void)
 {
 	return REPORTS "print_stacktrace=1";
+}
+
+/*
+ * gcc's two runtimes hold a copy each of what writes reports. libubsan's own call to set the
+ * path of its copy lands in libasan's, which is asked first; so we call the right one.
+ */
+__attribute__((constructor)) static void undefined_reports_go_there_too(void)
+{
+	void *runtime = dlopen("libubsan.so.1", RTLD_LAZY | RTLD_NOLOAD);
+	void (*set_path)(const char *);
+
+	if (!runtime)
+		return;
+	*(void **)&set_path = dlsym(runtime, "__sanitizer_set_report_path");
+	if (set_path)
+		set_path(HYGIE_SANITIZED "/report");
+	(void)dlclose(runtime);
 }

@@ -19,7 +19,7 @@ sys.path[:0] = [str(HERE.parent)]
 def deviations():
     """[(file and test, or the beginning of its name)] of this kind."""
     lines = (HERE / "deviations").read_text(encoding="utf-8").splitlines()
-    words = [line.split() for line in lines if line and line[0] not in "# \t"]
+    words = [line.split(None, 1) for line in lines if line and line[0] not in "# \t"]
     return [word[1] for word in words if word[0] == KIND]
 
 

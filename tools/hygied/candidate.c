@@ -29,6 +29,15 @@ static void add_candidate(struct candidates *candidates, struct card *card, cons
 	candidates->count++;
 }
 
+bool enrolment_names(const struct enrolment *enrolment, const struct token_certificate *entry)
+{
+	return entry->has_identity && entry->verdict.scheme &&
+	       strcmp(enrolment->scheme, entry->verdict.scheme->name) == 0 &&
+	       strcmp(enrolment->person_id, entry->identity.person_id) == 0 &&
+	       memcmp(enrolment->issuer_key_id, entry->verdict.issuer_key_id,
+		      HYGIE_KEY_ID_SIZE) == 0;
+}
+
 /* Whether the enrolment lets the wanted user in; HYGIE_OK or why not. */
 static enum hygie_outcome judge_enrolment(const struct enrolment *enrolment,
 					  const struct wanted *wanted,
@@ -38,13 +47,7 @@ static enum hygie_outcome judge_enrolment(const struct enrolment *enrolment,
 		return HYGIE_CARD_REVOKED;
 	if (wanted->user[0] && strcmp(wanted->user, enrolment->user) != 0)
 		return HYGIE_CARD_OTHER_USER;
-	/* The key alone is not enough: scheme, person and issuing CA must be the enrolled. */
-	if (!entry->has_identity || strcmp(enrolment->scheme, entry->verdict.scheme->name) ||
-	    strcmp(enrolment->person_id, entry->identity.person_id) ||
-	    memcmp(enrolment->issuer_key_id, entry->verdict.issuer_key_id,
-		   HYGIE_KEY_ID_SIZE) != 0)
-		return HYGIE_CARD_UNKNOWN;
-	return HYGIE_OK;
+	return enrolment_names(enrolment, entry) ? HYGIE_OK : HYGIE_CARD_UNKNOWN;
 }
 
 static int look_up(struct hygied *hygied, const struct wanted *wanted, struct card *card,

@@ -27,3 +27,6 @@ struct candidates {
 /* Looks at all cards. A fault of the registry is a negative errno: refuse. */
 int candidates_find(struct hygied *hygied, const struct wanted *wanted,
 		    struct candidates *ret_candidates) must_check;
+
+/* Whether scheme, person and issuing CA are the enrolled ones: the key alone is not enough. */
+bool enrolment_names(const struct enrolment *enrolment, const struct token_certificate *entry);

@@ -4,6 +4,7 @@
  */
 #include "hygied/login_result.h"
 
+#include "hygied/candidate.h"
 #include "hygied/policy.h"
 #include "libhygie/deadline.h"
 #include "libhygie/log.h"
@@ -49,6 +50,7 @@ void login_result_describe_card(const struct login *login)
 /* It must be enrolled now, not only when the PIN was asked. */
 static enum hygie_outcome confirm_enrolment(const struct login *login)
 {
+	const struct token_certificate *entry = certificate_of(login);
 	struct enrolment enrolment;
 	int r;
 
@@ -61,7 +63,7 @@ static enum hygie_outcome confirm_enrolment(const struct login *login)
 		return HYGIE_CARD_REVOKED;
 	if (strcmp(enrolment.user, login->user) != 0)
 		return HYGIE_CARD_OTHER_USER;
-	return HYGIE_OK;
+	return entry && enrolment_names(&enrolment, entry) ? HYGIE_OK : HYGIE_CARD_UNKNOWN;
 }
 
 static int fill_enrolment(const struct login *login, const struct token_certificate *entry,

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One connection; see peer.h. A peer that reads too slowly for what it asked, or says
- * something out of turn, is dropped.
+ * One connection; see peer.h. What a peer has no room for waits for ten seconds; then it is
+ * dropped, as is one that says something out of turn.
  */
 #include "hygied/peer.h"
 
 #include "hygied/cards.h"
+#include "hygied/outbox.h"
 #include "libhygie/deadline.h"
 #include "libhygie/log.h"
 
@@ -15,14 +16,17 @@
 
 #define REQUEST_WAIT_MS 5000
 #define REQUEST_SIZE_MAX 8192
+#define SLOW_READER_MS 10000
 
 struct peer {
 	int fd;
 	uid_t uid;
 	enum protocol_state state;
-	bool finished;
+	bool finished; /* the result was said; it may still wait in the outbox */
+	bool hung_up;
+	struct outbox outbox;
 	sd_event_source *source;
-	sd_event_source *timer; /* until the request is there */
+	sd_event_source *timer; /* until the request is there; then of a slow reader */
 	const struct peer_callbacks *callbacks;
 	void *context;
 	const struct dialogue *dialogue;
@@ -33,7 +37,47 @@ struct peer {
 static void hang_up(struct peer *peer)
 {
 	peer->finished = true;
+	peer->hung_up = true;
 	(void)shutdown(peer->fd, SHUT_RDWR);
+}
+
+static int on_slow_reader(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct peer *peer = userdata;
+
+	(void)source;
+	(void)usec;
+	log_warning("uid %u: does not read what it asked for", peer->uid);
+	hang_up(peer);
+	return 0;
+}
+
+/* Keeps a message until the peer has room. */
+static int wait_for_room(struct peer *peer, const struct wire_message *message)
+{
+	bool waits = peer->outbox.first != NULL;
+	int r;
+
+	r = outbox_add(&peer->outbox, message);
+	if (r < 0 || waits)
+		return r;
+	peer->timer = sd_event_source_disable_unref(peer->timer);
+	r = sd_event_add_time(sd_event_source_get_event(peer->source), &peer->timer,
+			      CLOCK_MONOTONIC, deadline_after(SLOW_READER_MS), 0,
+			      on_slow_reader, peer);
+	return r < 0 ? r : sd_event_source_set_io_events(peer->source, EPOLLIN | EPOLLOUT);
+}
+
+static void on_room(struct peer *peer)
+{
+	int r = outbox_flush(&peer->outbox, peer->fd);
+
+	if (r == -EAGAIN)
+		return;
+	peer->timer = sd_event_source_disable_unref(peer->timer);
+	if (r < 0 || peer->finished ||
+	    sd_event_source_set_io_events(peer->source, EPOLLIN) < 0)
+		hang_up(peer);
 }
 
 static void take_answer(struct peer *peer, const struct wire_message *message)
@@ -76,16 +120,17 @@ static void take_message(struct peer *peer, const struct wire_message *message)
 	}
 }
 
-static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+static int on_event(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
 	cleanup_message struct wire_message *message = NULL;
 	struct peer *peer = userdata;
 	int r;
 
 	(void)source;
-	(void)revents;
-	r = peer->finished ? -ECONNRESET : wire_receive(fd, &message);
-	if (r == -EAGAIN)
+	if ((revents & EPOLLOUT) && !peer->hung_up)
+		on_room(peer);
+	r = peer->hung_up ? -ECONNRESET : wire_receive(fd, &message);
+	if (r == -EAGAIN || (r >= 0 && peer->finished))
 		return 0;
 	if (r == -EBADMSG || r == -EMSGSIZE || r == -EPROTONOSUPPORT) {
 		log_warning("uid %u: a message that is not one: %s", peer->uid, strerror(-r));
@@ -121,7 +166,7 @@ int peer_new(sd_event *loop, int fd, uid_t uid, const struct peer_callbacks *cal
 			       .state = PROTOCOL_CLIENT_NEW,
 			       .callbacks = callbacks,
 			       .context = context };
-	r = sd_event_add_io(loop, &peer->source, fd, EPOLLIN, on_readable, peer);
+	r = sd_event_add_io(loop, &peer->source, fd, EPOLLIN, on_event, peer);
 	if (r >= 0)
 		r = sd_event_add_time(loop, &peer->timer, CLOCK_MONOTONIC,
 				      deadline_after(REQUEST_WAIT_MS), 0, on_request_timeout,
@@ -157,6 +202,7 @@ void peer_free(struct peer *peer)
 	(void)sd_event_source_disable_unref(peer->source);
 	(void)sd_event_source_disable_unref(peer->timer);
 	peer_close(peer->fd);
+	outbox_clear(&peer->outbox);
 	free(peer);
 }
 
@@ -183,7 +229,9 @@ void peer_send(struct peer *peer, const struct wire_message *message)
 
 	if (peer->finished)
 		return;
-	r = wire_send(peer->fd, message);
+	r = peer->outbox.first ? -EAGAIN : wire_send(peer->fd, message);
+	if (r == -EAGAIN)
+		r = wait_for_room(peer, message);
 	if (r < 0) {
 		if (r != -EPIPE && r != -ECONNRESET)
 			log_warning("uid %u: cannot send: %s", peer->uid, strerror(-r));
@@ -241,7 +289,9 @@ void peer_finish_with(struct peer *peer, const struct wire_message *result)
 	if (peer->finished)
 		return;
 	peer_send(peer, result);
-	hang_up(peer);
+	peer->finished = true;
+	if (!peer->outbox.first)
+		hang_up(peer);
 }
 
 void peer_finish(struct peer *peer, enum hygie_outcome outcome, const char *text)

@@ -121,7 +121,7 @@ static const struct outcome_row rows[HYGIE_OUTCOME_COUNT] = {
 	[HYGIE_NO_SUCH_USER] = { "no-such-user",
 				 "There is no user of that name on this system. Check the "
 				 "spelling, or make the account first.",
-				 PAM_USER_UNKNOWN, 5 },
+				 PAM_AUTH_ERR, 5 },
 	[HYGIE_NOT_FOUND] = { "not-found", "No such enrolment.", PAM_USER_UNKNOWN, 5 },
 };
 

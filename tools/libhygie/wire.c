@@ -175,6 +175,11 @@ void wire_add_secret(struct wire_message *message, uint16_t tag,
 	wire_add_bytes(message, tag, secret_bytes_const(secret), secret_size(secret));
 }
 
+int wire_message_error(const struct wire_message *message)
+{
+	return message->error;
+}
+
 int wire_send(int fd, const struct wire_message *message)
 {
 	ssize_t n;

@@ -47,6 +47,9 @@ void wire_add_u64(struct wire_message *message, uint16_t tag, uint64_t value);
 void wire_add_secret(struct wire_message *message, uint16_t tag,
 		     const struct secret *secret);
 
+/* 0, or the failure kept while filling. */
+int wire_message_error(const struct wire_message *message);
+
 /*
  * Sends one message without waiting. 0; -EAGAIN when the peer's queue is full; -EPIPE or
  * -ECONNRESET when it has gone; the failure kept while filling.
