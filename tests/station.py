@@ -208,7 +208,17 @@ class Station:
             if condition(readers):
                 return readers
             time.sleep(0.01)
-        raise AssertionError("the readers did not come to it: %s\n%s" % (readers, self.log()))
+        raise AssertionError("the readers did not come to it: %s\npcscd says: %s\n%s" % (
+            readers, self.pcscd_view(), self.log()))
+
+    def pcscd_view(self):
+        """What pcscd itself says of the readers, for messages."""
+        try:
+            with rival() as context:
+                return {reader: hex(context.status_change(reader).state)
+                        for reader in context.readers()}
+        except scard.SCardError as error:
+            return str(error)
 
 
 def rival():

@@ -2,24 +2,13 @@
 """Dialogues with hygied word by word, and hygied started anew with other settings: what the
 tests of attacks are made with. Decides nothing about what ought to happen."""
 import contextlib
-import os
 import pathlib
-import pwd
 import signal
 
 import station as st
 import wire
 
 DROP_IN = pathlib.Path("/etc/hygie/hygie.conf.d/50-attack.conf")
-
-
-@contextlib.contextmanager
-def being(name):
-    os.seteuid(pwd.getpwnam(name).pw_uid)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
 
 
 def ask(request="REQUEST_AUTHENTICATE", **fields):

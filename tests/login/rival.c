@@ -11,9 +11,9 @@
  *
  *   login-rival READER THREADS MODE [APDU in hexadecimal]
  *
- * It says "ready" when all are connected. On each line of its input it prints how often the
- * card did what the APDU asked (9000 with data), refused, and how often pcscd did: "7 12 900".
- * It ends with its input. It is no client to learn from.
+ * It says "ready" when all are connected. On each line of its input it prints how often
+ * the card did what the APDU asked (9000 with data), refused, and how often pcscd did: "7
+ * 12 900". It ends with its input. It is no client to learn from.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -140,7 +140,8 @@ static void read_all(int fd, void *bytes, size_t size)
 	}
 }
 
-static void call(const struct rival *rival, enum command command, void *body, uint32_t size)
+static void call(const struct rival *rival, enum command command, void *body,
+		 uint32_t size)
 {
 	struct header header = { size, command };
 	uint8_t message[sizeof(header) + sizeof(struct connect)];
@@ -186,7 +187,9 @@ static void rival_connect(struct rival *rival)
 
 static void rival_reconnect(struct rival *rival, uint32_t action)
 {
-	struct reconnect reconnect = { rival->card, SHARE_SHARED, ANY_PROTOCOL, action, 0, 0 };
+	struct reconnect reconnect = {
+		rival->card, SHARE_SHARED, ANY_PROTOCOL, action, 0, 0
+	};
 
 	call(rival, RECONNECT, &reconnect, sizeof(reconnect));
 	if (reconnect.rv == 0)
@@ -215,15 +218,19 @@ static void count_answer(const uint8_t *answer, uint32_t size)
 static void rival_transmit(struct rival *rival)
 {
 	struct header header = { sizeof(struct transmit), TRANSMIT };
-	struct transmit transmit = { rival->card, rival->protocol, 16, shared.apdu_size,
-				     0, 16, ANSWER_SIZE - 8, 0 };
+	struct transmit transmit = {
+		rival->card, rival->protocol, 16, shared.apdu_size, 0,
+		16,          ANSWER_SIZE - 8, 0
+	};
 	uint8_t message[sizeof(header) + sizeof(transmit) + APDU_SIZE];
 	uint8_t answer[ANSWER_SIZE];
 
 	memcpy(message, &header, sizeof(header));
 	memcpy(message + sizeof(header), &transmit, sizeof(transmit));
-	memcpy(message + sizeof(header) + sizeof(transmit), shared.apdu, shared.apdu_size);
-	write_all(rival->fd, message, sizeof(header) + sizeof(transmit) + shared.apdu_size);
+	memcpy(message + sizeof(header) + sizeof(transmit), shared.apdu,
+	       shared.apdu_size);
+	write_all(rival->fd, message,
+		  sizeof(header) + sizeof(transmit) + shared.apdu_size);
 	read_all(rival->fd, &transmit, sizeof(transmit));
 	if (transmit.rv == 0) {
 		read_all(rival->fd, answer, transmit.answer_size);
@@ -251,7 +258,7 @@ static void rival_take_turn(struct rival *rival)
 	call(rival, END_TRANSACTION, &end, sizeof(end));
 }
 
-static void *rival_run(void *argument)
+_Noreturn static void *rival_run(void *argument)
 {
 	struct rival rival = { .fd = -1 };
 

@@ -4,6 +4,7 @@ reader, by other instances, by time; and what many logins leave behind."""
 import contextlib
 import os
 import pathlib
+import pwd
 import signal
 import sqlite3
 import subprocess
@@ -18,7 +19,8 @@ import processes
 import scard
 import station as st
 import wire
-from dialogues import ask, being, hear, outcome, restart, settings, stopped
+from dialogues import ask, hear, outcome, restart, settings, stopped
+from sockets import being
 
 WRONG = "654321"
 
@@ -62,6 +64,22 @@ def test_cancelled_login_is_in_the_audit_once(station, card):
     assert station.log().count("audit: ") == before + 1
 
 
+@pytest.mark.parametrize("request_name,event", [
+    ("REQUEST_REVOKE", "revoke"), ("REQUEST_OPEN_SESSION", "open-session"),
+    ("REQUEST_CLOSE_SESSION", "close-session")])
+def test_user_who_asks_what_is_roots_is_in_the_audit(station, request_name, event):
+    with being("mallory"), ask(request_name, USER="alice") as link:
+        assert outcome(hear(link)) == "NOT_ALLOWED"
+    line = "audit: %s: not-allowed peer_uid=%d" % (event, pwd.getpwnam("mallory").pw_uid)
+    assert line in station.log()
+
+
+def test_ticket_that_is_none_is_in_the_audit(station):
+    with ask("REQUEST_OPEN_SESSION", TICKET="f" * 64, SESSION="c1") as link:
+        assert outcome(hear(link)) == "NOT_FOUND"
+    assert "audit: open-session: not-found session=c1" in station.log()
+
+
 # Last words.
 
 def test_user_over_his_limit_is_told_so_whenever_he_speaks(station):
@@ -90,6 +108,21 @@ def test_turned_away_connections_do_not_flood_the_log(station):
             links.enter_context(st.connect())
     assert station.status()["readers"] is not None
     assert len(station.log().splitlines()) - before < 60
+
+
+def test_as_many_connections_are_served_as_the_settings_allow(station, monkeypatch):
+    """Also where a process is given few descriptors at first: one that cannot be accepted
+    would keep the loop turning, and everybody out."""
+    monkeypatch.setattr(station, "hygied_command",
+                        ["prlimit", "--nofile=128:4096", *station.hygied_command])
+    with settings(station, "[limits]\nconnections = 900\nconnections_per_user = 500\n"
+                           "requests_per_minute = 10000\n"), contextlib.ExitStack() as links:
+        with being("mallory"):
+            for _ in range(150):
+                links.enter_context(st.connect())
+        with ask("REQUEST_STATUS") as link:
+            link.settimeout(4)  # they are dropped after five seconds, for saying nothing
+            assert outcome(hear(link)) == "OK"
 
 
 def test_held_reader_costs_no_thread_for_each_login(station, card):
@@ -131,7 +164,7 @@ def test_second_hygied_does_not_take_the_socket_over(station, card):
 def test_socket_of_a_dead_hygied_is_replaced(station, card):
     station.stop_hygied(signal.SIGKILL)
     assert st.SOCKET.exists()
-    station.start_hygied()
+    restart(station)
     station.wait_ready()
 
 

@@ -14,7 +14,8 @@ import pamclient as pam
 import processes
 import scard
 import station as st
-from dialogues import restart, settings
+import wire
+from dialogues import ask, hear, outcome, restart, settings
 
 HELPER = pathlib.Path("/usr/libexec/hygie/hostile-helper")
 ADMITTED = (pam.PAM_SUCCESS, pam.PAM_IGNORE, pam.PAM_USER_UNKNOWN)  # the stack goes on
@@ -188,6 +189,30 @@ def test_nonsense_at_the_login_is_refused_in_time(hostile, what):
     result = hostile.login()
     assert len(result.prompts()) == 1
     assert result.code not in ADMITTED and result.after_answer < 12, result
+
+
+def test_end_of_hygied_during_a_login_ends_the_helper_and_tells_the_client(hostile):
+    hostile.behave("order(); warm(); order(); linger()")
+    hostile.station.wait_ready()
+    with ask(USER="alice") as link:
+        assert outcome(hear(link)) == "PROMPT"
+        link.sendall(wire.encode("ANSWER", {"ANSWER": st.PIN.encode()}))
+        hostile.station.wait_ready("busy")
+        assert hostile.station.stop_hygied() == 0
+        assert link.recv(wire.MESSAGE_MAX) == b""
+    assert processes.find("hostile-helper") == []
+
+
+@pytest.mark.parametrize("flags,warned", [("PIN_PAD", None), ("PIN_COUNT_LOW", "Few tries"),
+                                          ("PIN_FINAL_TRY", "One try is left")])
+def test_pin_pad_is_asked_once_whatever_tries_are_left(hostile, flags, warned):
+    bits = {"PIN_PAD": 32, "PIN_COUNT_LOW": 33, "PIN_FINAL_TRY": 34}[flags]
+    hostile.behave("order(); token(%d); certificate(); say('REPORT_READY'); done(order())" % bits)
+    hostile.station.wait_ready()
+    result = hostile.login()
+    assert (result.code, result.prompts()) == (pam.PAM_SUCCESS, []), result
+    assert result.text.count("on the reader's keys") == 1
+    assert warned is None or warned in result.text
 
 
 def test_helper_that_stays_after_a_right_answer_keeps_the_next_login_waiting_only(hostile):

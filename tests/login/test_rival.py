@@ -3,6 +3,7 @@
 
 The polite rival uses the client library; the rude one (rival.c) speaks pcscd's protocol and
 never waits. Controls show that the same attacks succeed on OpenSC as it comes."""
+import contextlib
 import threading
 
 import pamclient as pam
@@ -38,26 +39,33 @@ def bare(station, alice):
         yield running
 
 
+def begin(connection):
+    """Takes the transaction, however often the card was reset meanwhile."""
+    while True:
+        try:
+            return connection.begin()
+        except scard.SCardError as error:
+            if error.name != "SCARD_W_RESET_CARD":
+                raise
+        connection.reconnect()
+
+
 def steal(pcsc, connection=None):
     """All that a rival does with the card once it gets it; the status words it was given."""
     connection = connection or pcsc.connect()
-    try:
-        connection.begin()
-    except scard.SCardError as error:
-        if error.name != "SCARD_W_RESET_CARD":
-            raise
-        connection.reconnect()
-        connection.begin()
-    words = [use_key(connection), pivclient.pin_state(connection), pivclient.select(connection),
-             use_key(connection), pivclient.pin_state(connection)]
-    connection.end()
+    begin(connection)
+    words = []
+    with contextlib.suppress(scard.SCardError):  # a reset on its way: nothing more to steal
+        for attempt in (use_key, pivclient.pin_state, pivclient.select, use_key,
+                        pivclient.pin_state):
+            words.append(attempt(connection))
+        connection.end()
     return words
 
 
 def stolen(words):
     """Whether a key was used, or the PIN counted as verified."""
-    used, verified, _, used_again, verified_again = words
-    return 0x9000 in (used, verified, used_again, verified_again)
+    return 0x9000 in words[:2] + words[3:]
 
 
 def login_beside_rival(station, card, when, connected):

@@ -213,11 +213,12 @@ def enrolled_then_revoked_then_enrolled_again(token):
 
 @scenario()
 def enrolment_needs_the_pin(token):
+    st.add_user("dora")
     with token.inserted(token.make("dora")) as held:
-        assert token.station.enrol("mallory", WRONG, check=False)[0] == 4
+        assert token.station.enrol("dora", WRONG, check=False)[0] == 4
         held.settle()
         assert held.attempts() == 1
-        assert token.station.login("mallory", st.PIN).code == pam.PAM_USER_UNKNOWN
+        assert token.station.login("dora", st.PIN).code == pam.PAM_USER_UNKNOWN
 
 
 @scenario("many-certificates")

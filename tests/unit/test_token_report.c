@@ -65,6 +65,29 @@ static void unknown_outcome_is_a_refusal(void **state)
 	assert_int_equal(done.outcome, HYGIE_REFUSED);
 }
 
+/* "Unknown user" would let a PAM stack go on without the card. */
+static void outcome_that_is_not_a_tokens_to_give_is_a_broken_token(void **state)
+{
+	static const enum hygie_outcome not_its[] = {
+		HYGIE_USER_UNKNOWN,  HYGIE_NO_CARD,	   HYGIE_NO_READER,
+		HYGIE_CARD_UNKNOWN,  HYGIE_CARD_OTHER_USER, HYGIE_CARD_REVOKED,
+		HYGIE_CARD_UNTRUSTED, HYGIE_CARD_NOT_PROVEN, HYGIE_PIN_LAST_TRY,
+		HYGIE_NOT_ALLOWED,   HYGIE_TOO_MANY,	   HYGIE_UNAVAILABLE,
+		HYGIE_ALREADY_ENROLLED, HYGIE_NOT_FOUND,
+	};
+
+	(void)state;
+	for (size_t i = 0; i < array_size(not_its); i++)
+		for (uint16_t type = WIRE_REPORT_DONE; type <= WIRE_REPORT_FAILED; type++) {
+			struct wire_message *message = new_message(type);
+			struct token_done done;
+
+			wire_add_u32(message, TAG_OUTCOME, not_its[i]);
+			assert_int_equal(read_done(message, &done), 0);
+			assert_int_equal(done.outcome, HYGIE_CARD_BROKEN);
+		}
+}
+
 static void flags_after_a_wrong_pin_are_taken(void **state)
 {
 	struct wire_message *message = new_message(WIRE_REPORT_FAILED);
@@ -129,6 +152,7 @@ int main(void)
 		cmocka_unit_test(ok_without_signature_is_nonsense),
 		cmocka_unit_test(failure_that_says_ok_is_nonsense),
 		cmocka_unit_test(unknown_outcome_is_a_refusal),
+		cmocka_unit_test(outcome_that_is_not_a_tokens_to_give_is_a_broken_token),
 		cmocka_unit_test(flags_after_a_wrong_pin_are_taken),
 		cmocka_unit_test(certificate_that_cannot_be_parsed_is_passed_over),
 		cmocka_unit_test(overlong_object_id_is_nonsense),

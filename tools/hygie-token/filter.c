@@ -92,7 +92,7 @@ static const char *const deadly_calls[] = {
 };
 
 #ifdef HYGIE_SANITIZED
-/* What the runtime of a sanitiser, or valgrind, does in our name, at any time. */
+/* What the runtime of a sanitiser does in our name, at any time. */
 static const char *const sanitizer_calls[] = {
 	"open openat lseek fcntl stat lstat pread64 readlink readlinkat getdents64 access",
 	"mmap mprotect mincore sigaltstack rt_sigaction rt_sigtimedwait sched_yield",
@@ -201,6 +201,18 @@ static void cleanup_filter_function(scmp_filter_ctx *filter)
 
 #define cleanup_filter cleanup_with(cleanup_filter_function)
 
+/* Loads what was built, unless building it failed with r. */
+static int filter_enter(scmp_filter_ctx filter, int r)
+{
+	if (r == 0)
+		r = seccomp_load(filter);
+#ifdef HYGIE_SANITIZED /* valgrind knows no seccomp: there, no filter is */
+	if (r == -EOPNOTSUPP)
+		r = 0;
+#endif
+	return r;
+}
+
 int filter_for_loading(void)
 {
 	cleanup_filter scmp_filter_ctx filter = NULL;
@@ -215,7 +227,7 @@ int filter_for_loading(void)
 			      array_size(loading_calls));
 	if (r == 0)
 		r = loading_conditions_add(filter);
-	return r < 0 ? r : seccomp_load(filter);
+	return filter_enter(filter, r);
 }
 
 int filter_for_login(enum filter_kind kind)
@@ -232,5 +244,5 @@ int filter_for_login(enum filter_kind kind)
 	if (r == 0 && kind == FILTER_FILE)
 		r = rules_add(filter, SCMP_ACT_ALLOW, login_file_calls,
 			      array_size(login_file_calls));
-	return r < 0 ? r : seccomp_load(filter);
+	return filter_enter(filter, r);
 }

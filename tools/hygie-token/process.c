@@ -37,10 +37,10 @@ static const struct {
 	rlim_t hard;
 } limits[] = {
 	{ RLIMIT_CORE, 0, 0 },
-	{ RLIMIT_NOFILE, 64, 64 },
 	{ RLIMIT_NPROC, 256, 256 },
 	{ RLIMIT_FSIZE, 1 * MEBIBYTE, 1 * MEBIBYTE },
 #ifndef HYGIE_SANITIZED
+	{ RLIMIT_NOFILE, 64, 64 },
 	{ RLIMIT_AS, 512 * MEBIBYTE, 512 * MEBIBYTE },
 	{ RLIMIT_DATA, 128 * MEBIBYTE, 128 * MEBIBYTE },
 #endif

@@ -320,7 +320,7 @@ static int namespaces_enter(void)
 		flags |= CLONE_NEWIPC | CLONE_NEWNET;
 	if (unshare(flags) < 0)
 		return -errno;
-	return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ? -errno : 0;
+	return mount(NULL, "/", "none", MS_REC | MS_PRIVATE, NULL) < 0 ? -errno : 0;
 }
 
 static int environment_set(const struct start_order *order)
@@ -374,6 +374,10 @@ int root_enter(const struct start_order *order, const char **ret_what)
 	root->fd = -1;
 	(void)umask(022);
 	r = root_build(root, order, ret_what);
+#ifdef HYGIE_SANITIZED /* valgrind knows no open_tree: there, the host's root stays */
+	if (r == -ENOSYS)
+		r = 0;
+#endif
 	(void)umask(077);
 	if (r < 0)
 		return r;

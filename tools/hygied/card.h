@@ -94,5 +94,5 @@ int card_login(struct card *card, const struct secret *pin,
 	       const struct challenge *challenge, uint64_t deadline,
 	       card_login_callback callback, void *context) must_check;
 
-/* Drops the running login without a callback: the helper dies, the card is reset. */
+/* Drops the running login without a callback; the helper gets a moment to let the card go. */
 void card_login_cancel(struct card *card);

@@ -259,16 +259,16 @@ static void ask_pin(struct login *login)
 		finish(login, outcome != HYGIE_OK ? outcome : HYGIE_REFUSED, NULL);
 		return;
 	}
+	login->told_last = last;
+	if (last || (flags & TOKEN_PIN_COUNT_LOW))
+		peer_say(login->peer, WIRE_WARNING, last ? TEXT_PIN_LAST : TEXT_PIN_LOW, NULL,
+			 0);
 	if (flags & TOKEN_PIN_PAD) {
 		peer_say(login->peer, WIRE_INFO, TEXT_PIN_PAD, arguments, 1);
 		login->deadline = deadline_after(login->hygied->settings.pinpad_deadline);
 		prove(login);
 		return;
 	}
-	login->told_last = last;
-	if (last || (flags & TOKEN_PIN_COUNT_LOW))
-		peer_say(login->peer, WIRE_WARNING, last ? TEXT_PIN_LAST : TEXT_PIN_LOW, NULL,
-			 0);
 	login->stage = LOGIN_ASKING_PIN;
 	peer_ask(login->peer, false, last ? TEXT_PIN_PROMPT_LAST : TEXT_PIN_PROMPT, arguments,
 		 1);

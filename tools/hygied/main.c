@@ -29,6 +29,7 @@
 
 #define EXIT_BROKEN_SETUP 7 /* as outcome_exit_status(HYGIE_BROKEN_SETUP) */
 #define SETTLE_MS 2000
+#define FILES_MAX 8192
 
 struct options {
 	const char *config;
@@ -197,6 +198,17 @@ static int protect_process(void)
 	return secret_new(1, &probe);
 }
 
+/* A descriptor for each connection that may be allowed, and those of the cards. */
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max < FILES_MAX ? limit.rlim_max : FILES_MAX;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static void on_cards(void *context, enum cards_change change, struct card *card)
 {
 	struct hygied *hygied = context;
@@ -295,6 +307,7 @@ int main(int argc, char *argv[])
 	if (hygied && r >= 0 && options.check) {
 		(void)puts("The set-up of hygied is in order.");
 	} else if (hygied && r >= 0) {
+		raise_file_limit();
 		r = protect_process();
 		if (r >= 0)
 			r = serve(hygied);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What was said to a peer and has not gone out yet, because the peer reads more slowly than
- * a long list is made: whole messages, in order, within a limit. Answers and PINs go the
- * other way; nothing secret is kept here.
+ * What was said to a peer and has not gone out yet, because the peer reads more slowly
+ * than a long list is made: whole messages, in order, within a limit. Answers and PINs go
+ * the other way; nothing secret is kept here.
  */
 #pragma once
 

@@ -271,6 +271,20 @@ void request_cards(struct hygied *hygied, struct peer *peer,
 		peer_finish(peer, HYGIE_OK, NULL);
 }
 
+/* Refuses whoever is not root; that he asked is for the auditor to see. */
+static bool admit_root(struct peer *peer, const char *event)
+{
+	char uid[16];
+
+	if (policy_may_administer(peer_uid(peer)))
+		return true;
+	(void)snprintf(uid, sizeof(uid), "%u", peer_uid(peer));
+	log_audit(event, HYGIE_NOT_ALLOWED,
+		  (const struct log_field[]){ { "HYGIE_PEER_UID", uid } }, 1);
+	peer_finish(peer, HYGIE_NOT_ALLOWED, NULL);
+	return false;
+}
+
 static enum hygie_outcome revoke_outcome(int r)
 {
 	switch (-r) {
@@ -328,10 +342,8 @@ void request_revoke(struct hygied *hygied, struct peer *peer,
 	size_t count = 0;
 	int r;
 
-	if (!policy_may_administer(peer_uid(peer))) {
-		peer_finish(peer, HYGIE_NOT_ALLOWED, NULL);
+	if (!admit_root(peer, "revoke"))
 		return;
-	}
 	if (((r = wire_get_string(request, TAG_CARD_ID, card, sizeof(card))) < 0 &&
 	     r != -ENOENT) ||
 	    ((r = wire_get_string(request, TAG_USER, user, sizeof(user))) < 0 &&
@@ -356,10 +368,8 @@ void request_open_session(struct hygied *hygied, struct peer *peer,
 	struct ticket ticket;
 	int r;
 
-	if (!policy_may_administer(peer_uid(peer))) {
-		peer_finish(peer, HYGIE_NOT_ALLOWED, NULL);
+	if (!admit_root(peer, "open-session"))
 		return;
-	}
 	r = wire_get_string(request, TAG_SESSION, session, sizeof(session));
 	if ((r < 0 && r != -ENOENT) ||
 	    wire_get_string(request, TAG_TICKET, name, sizeof(name)) < 0) {
@@ -367,14 +377,13 @@ void request_open_session(struct hygied *hygied, struct peer *peer,
 		return;
 	}
 	r = tickets_redeem(hygied->tickets, name, &ticket);
-	if (r == 0) {
+	if (r == 0)
 		hex(ticket.key_id, 8, card);
-		log_audit("open-session", HYGIE_OK,
-			  (const struct log_field[]){ { "HYGIE_USER", ticket.user },
-						      { "HYGIE_SESSION", session },
-						      { "HYGIE_CARD", card } },
-			  3);
-	}
+	log_audit("open-session", r == 0 ? HYGIE_OK : HYGIE_NOT_FOUND,
+		  (const struct log_field[]){ { "HYGIE_USER", r == 0 ? ticket.user : NULL },
+					      { "HYGIE_SESSION", session },
+					      { "HYGIE_CARD", r == 0 ? card : NULL } },
+		  3);
 	peer_finish(peer, r == 0 ? HYGIE_OK : HYGIE_NOT_FOUND, NULL);
 }
 
@@ -384,10 +393,8 @@ void request_close_session(struct hygied *hygied, struct peer *peer,
 	char session[HYGIE_SESSION_MAX] = "";
 
 	(void)hygied;
-	if (!policy_may_administer(peer_uid(peer))) {
-		peer_finish(peer, HYGIE_NOT_ALLOWED, NULL);
+	if (!admit_root(peer, "close-session"))
 		return;
-	}
 	(void)!wire_get_string(request, TAG_SESSION, session, sizeof(session));
 	log_audit("close-session", HYGIE_OK,
 		  (const struct log_field[]){ { "HYGIE_SESSION", session } }, 1);
