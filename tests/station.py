@@ -215,7 +215,7 @@ class Station:
         """What pcscd itself says of the readers, for messages."""
         try:
             with rival() as context:
-                return {reader: hex(context.status_change(reader).state)
+                return {reader: hex(context.status_change(reader).raw)
                         for reader in context.readers()}
         except scard.SCardError as error:
             return str(error)

@@ -4,7 +4,6 @@ in the audit and without a try where none is needed; each has its good control."
 import sqlite3
 
 import certificates as c
-import pamclient as pam
 import pivcard
 import pytest
 import station as st
