@@ -69,16 +69,17 @@ static void unknown_outcome_is_a_refusal(void **state)
 static void outcome_that_is_not_a_tokens_to_give_is_a_broken_token(void **state)
 {
 	static const enum hygie_outcome not_its[] = {
-		HYGIE_USER_UNKNOWN,  HYGIE_NO_CARD,	   HYGIE_NO_READER,
-		HYGIE_CARD_UNKNOWN,  HYGIE_CARD_OTHER_USER, HYGIE_CARD_REVOKED,
-		HYGIE_CARD_UNTRUSTED, HYGIE_CARD_NOT_PROVEN, HYGIE_PIN_LAST_TRY,
-		HYGIE_NOT_ALLOWED,   HYGIE_TOO_MANY,	   HYGIE_UNAVAILABLE,
+		HYGIE_USER_UNKNOWN,     HYGIE_NO_CARD,         HYGIE_NO_READER,
+		HYGIE_CARD_UNKNOWN,     HYGIE_CARD_OTHER_USER, HYGIE_CARD_REVOKED,
+		HYGIE_CARD_UNTRUSTED,   HYGIE_CARD_NOT_PROVEN, HYGIE_PIN_LAST_TRY,
+		HYGIE_NOT_ALLOWED,      HYGIE_TOO_MANY,        HYGIE_UNAVAILABLE,
 		HYGIE_ALREADY_ENROLLED, HYGIE_NOT_FOUND,
 	};
 
 	(void)state;
 	for (size_t i = 0; i < array_size(not_its); i++)
-		for (uint16_t type = WIRE_REPORT_DONE; type <= WIRE_REPORT_FAILED; type++) {
+		for (uint16_t type = WIRE_REPORT_DONE; type <= WIRE_REPORT_FAILED;
+		     type++) {
 			struct wire_message *message = new_message(type);
 			struct token_done done;
 
