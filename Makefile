@@ -130,6 +130,9 @@ demo: deps
 	+tests/demo/demo
 bench: deps
 	+tests/bench/bench
+# The tests on programs that watch themselves, or are watched; docs/decisions/0009.
+asan valgrind: deps
+	+tests/sanitize/sanitize $@
 
 # --- installation ----------------------------------------------------------------------
 install: all
@@ -155,5 +158,5 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all test-programs stage lint deps check demo bench install clean
+.PHONY: all test-programs stage lint deps check demo bench asan valgrind install clean
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

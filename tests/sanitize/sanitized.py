@@ -13,6 +13,7 @@ import pytest
 
 HERE = pathlib.Path(__file__).resolve().parent
 KIND = os.environ["SANITIZE_KIND"]
+PATIENCE = 8 if KIND == "asan" else 30
 sys.path[:0] = [str(HERE.parent)]
 
 
@@ -41,6 +42,23 @@ def pytest_collection_modifyitems(config, items):
         left_out += matching
     config.hook.pytest_deselected(items=[item for item in items if item in left_out])
     items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patience():
+    """What starts a helper that is watched waits longer for it to hang."""
+    helper = sys.modules.get("helper")
+    if not hasattr(helper, "Helper"):
+        yield
+        return
+    begin = helper.Helper.__init__
+
+    def begin_patiently(self, *arguments, timeout=10000, **more):
+        begin(self, *arguments, timeout=PATIENCE * timeout, **more)
+
+    helper.Helper.__init__ = begin_patiently
+    yield
+    helper.Helper.__init__ = begin
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -325,7 +325,7 @@ int main(int argc, char **argv)
 {
 	struct driver driver = { .patience = PATIENCE_DEFAULT };
 	struct pollfd end = { .events = POLLIN };
-	int grace = 1000; /* milliseconds to end by itself, having hung up */
+	int grace = 5000; /* milliseconds to end by itself, having hung up */
 
 	driver.flags =
 		CLONE_PIDFD | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWNET;
@@ -347,5 +347,6 @@ int main(int argc, char **argv)
 		(void)syscall(SYS_pidfd_send_signal, driver.process, SIGKILL, NULL, 0);
 	end_print(&driver);
 	(void)fflush(stdout);
+	wire_message_free(driver.start);
 	return 0;
 }

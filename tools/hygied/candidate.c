@@ -10,9 +10,30 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Of several cards, the one that is most likely the person's own is spoken of. */
+static int closeness(enum hygie_outcome problem)
+{
+	switch (problem) {
+	case HYGIE_OK:
+		return 0;
+	case HYGIE_CARD_OTHER_USER:
+		return 1;
+	case HYGIE_CARD_UNKNOWN:
+		return 2;
+	case HYGIE_CARD_UNTRUSTED:
+		return 3;
+	case HYGIE_CARD_REVOKED:
+		return 5;
+	default: /* it cannot be read: it may be anybody's */
+		return 4;
+	}
+}
+
 static void note_problem(struct candidates *candidates, enum hygie_outcome problem,
 			 const char *text)
 {
+	if (closeness(problem) < closeness(candidates->problem))
+		return;
 	candidates->problem = problem;
 	(void)snprintf(candidates->problem_text, sizeof(candidates->problem_text), "%s",
 		       text ? text : outcome_text(problem));

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define HEALTHY_US 1000000 /* a helper that was ready so long did not die of its card */
 #define LINGER_MS 3000 /* for a helper to reset the card and end */
 
 struct login {
@@ -33,6 +34,7 @@ struct card {
 	sd_event_source *timer; /* of warming up, or of the login */
 	struct token_report incoming, token; /* being told; as of the last READY */
 	bool known;			     /* token holds something */
+	uint64_t ready_since;		     /* monotonic, of this helper */
 	enum hygie_outcome problem;
 	char detail[HYGIE_TEXT_MAX];
 	struct login login;
@@ -110,6 +112,7 @@ static void become_ready(struct card *card)
 	card->token = card->incoming;
 	card->incoming = (struct token_report){ .count = 0 };
 	card->known = true;
+	card->ready_since = monotonic_now();
 	judge_all(card);
 	set_state(card, CARD_READY);
 }
@@ -297,6 +300,8 @@ static void on_ended(void *context, const char *why)
 {
 	struct card *card = context;
 	bool served = card->state == CARD_BUSY;
+	bool healthy = card->state == CARD_READY &&
+		       monotonic_now() - card->ready_since > HEALTHY_US;
 	char text[HYGIE_TEXT_MAX];
 
 	stop_timer(card);
@@ -306,7 +311,10 @@ static void on_ended(void *context, const char *why)
 	if (card->login.running)
 		log_warning("%s: hygie-token ended during a login (%s)", card_reader(card), why);
 	finish_login(card, HYGIE_CARD_BROKEN);
-	if (served) {
+	if (healthy)
+		log_warning("%s: hygie-token ended while it waited (%s)", card_reader(card),
+			    why);
+	if (served || healthy) {
 		clean(card);
 	} else if (card->state != CARD_UNREADABLE) {
 		reset_free(card->reset);

@@ -63,21 +63,29 @@ static bool is_member(const struct passwd *user, const char *group)
 	return false;
 }
 
+/* A service's account speaks for the members of the group that [peers] names. */
+static bool service_may_authenticate(const struct settings *settings, const char *service,
+				     const char *user)
+{
+	const char *group = settings_peer_group(settings, service);
+	char buffer[NSS_BUFFER_SIZE];
+	struct passwd entry;
+
+	return group && user_entry(user, buffer, sizeof(buffer), &entry) &&
+	       entry.pw_uid != 0 && is_member(&entry, group);
+}
+
+/*
+ * The peer's own name is looked up, never the one that it says: a local user cannot have
+ * the daemon ask a directory for any name he likes.
+ */
 bool policy_may_authenticate(const struct settings *settings, uid_t peer, const char *user)
 {
-	char buffer[NSS_BUFFER_SIZE], service[256];
-	struct passwd entry;
-	const char *group;
+	char own[256];
 
 	if (peer == 0)
 		return true;
-	if (!user_entry(user, buffer, sizeof(buffer), &entry))
+	if (!policy_user_name(peer, own, sizeof(own)))
 		return false;
-	if (entry.pw_uid == peer)
-		return true;
-	if (settings->peers.count == 0 || entry.pw_uid == 0 ||
-	    !policy_user_name(peer, service, sizeof(service)))
-		return false;
-	group = settings_peer_group(settings, service);
-	return group && is_member(&entry, group);
+	return strcmp(own, user) == 0 || service_may_authenticate(settings, own, user);
 }

@@ -15,6 +15,7 @@
 enum statement {
 	STATEMENT_FIND,
 	STATEMENT_USER_STATE,
+	STATEMENT_COUNT_ACTIVE,
 	STATEMENT_ADD,
 	STATEMENT_COUNT_KEY,
 	STATEMENT_REVOKE_KEY,
@@ -33,6 +34,7 @@ static const char *const statement_sql[STATEMENT_COUNT] = {
 	[STATEMENT_FIND] = "SELECT " REGISTRY_COLUMNS " FROM enrolment WHERE key_id = ?1",
 	[STATEMENT_USER_STATE] = "SELECT coalesce(min(state), 0) FROM enrolment "
 				 "WHERE user = ?1",
+	[STATEMENT_COUNT_ACTIVE] = "SELECT count(*) FROM enrolment WHERE state = 1",
 	[STATEMENT_ADD] =
 		"INSERT OR REPLACE INTO enrolment (" REGISTRY_COLUMNS ") VALUES "
 		"(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, "
@@ -188,6 +190,19 @@ int registry_user_state(struct registry *registry, const char *user,
 	if (state != 0 && state != ENROLMENT_ACTIVE && state != ENROLMENT_REVOKED)
 		return -EBADMSG;
 	*ret_state = (enum enrolment_state)state;
+	return 0;
+}
+
+int registry_count_active(struct registry *registry, uint64_t *ret_count)
+{
+	cleanup_statement sqlite3_stmt *statement =
+		registry->statement[STATEMENT_COUNT_ACTIVE];
+	int r;
+
+	r = statement_step(registry, statement);
+	if (r <= 0)
+		return r < 0 ? r : -EBADMSG;
+	*ret_count = (uint64_t)sqlite3_column_int64(statement, 0);
 	return 0;
 }
 

@@ -88,6 +88,9 @@ define_cleanup(cleanup_registry_function, struct registry, registry_close)
 int registry_user_state(struct registry *registry, const char *user,
 			enum enrolment_state *ret_state) must_check;
 
+/* How many cards are enrolled and active. */
+int registry_count_active(struct registry *registry, uint64_t *ret_count) must_check;
+
 /*
  * Enrols a card as active; `state` and the revoked_ fields are not looked at. The same
  * user's card is refreshed; a revoked one is enrolled anew. -EEXIST when it is active for

@@ -8,6 +8,7 @@
 #include "libhygie/log.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -164,25 +165,18 @@ static void send_empty_readers(const struct hygied *hygied, struct peer *peer)
 	}
 }
 
-static int count_active(void *context, const struct enrolment *enrolment)
-{
-	if (enrolment->state == ENROLMENT_ACTIVE)
-		++*(unsigned *)context;
-	return 0;
-}
-
 static void send_summary(struct hygied *hygied, struct peer *peer)
 {
 	const struct identity_scheme *scheme;
-	unsigned cards = 0;
+	uint64_t cards = 0;
 	char text[128];
 
 	send_service(peer, "pcscd",
 		     cards_service_is_up(hygied->cards) ? "running" : "not running");
-	if (registry_list(hygied->registry, count_active, &cards) < 0)
+	if (registry_count_active(hygied->registry, &cards) < 0)
 		(void)snprintf(text, sizeof(text), "registry unreadable");
 	else
-		(void)snprintf(text, sizeof(text), "%u", cards);
+		(void)snprintf(text, sizeof(text), "%" PRIu64, cards);
 	send_service(peer, "enrolled cards", text);
 	for (size_t i = 0; (scheme = identity_scheme_at(i)); i++) {
 		char name[64];

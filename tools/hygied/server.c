@@ -163,11 +163,10 @@ int server_start(struct hygied *hygied, int fd, struct server **ret_server)
 	server->hygied = hygied;
 	server->fd = fd;
 	/* The system manager's socket may be one that waits. */
-	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
-		server_free(server);
-		return -errno;
-	}
-	r = sd_event_add_io(hygied->loop, &server->source, fd, EPOLLIN, on_connection, server);
+	r = fcntl(fd, F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
+	if (r >= 0)
+		r = sd_event_add_io(hygied->loop, &server->source, fd, EPOLLIN, on_connection,
+				    server);
 	if (r < 0) {
 		server_free(server);
 		return r;
