@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define HEALTHY_US 1000000 /* a helper that was ready so long did not die of its card */
+#define REVIVE_US 1000000 /* a helper that dies while it waits is replaced so often */
 #define LINGER_MS 3000 /* for a helper to reset the card and end */
 
 struct login {
@@ -34,7 +34,7 @@ struct card {
 	sd_event_source *timer; /* of warming up, or of the login */
 	struct token_report incoming, token; /* being told; as of the last READY */
 	bool known;			     /* token holds something */
-	uint64_t ready_since;		     /* monotonic, of this helper */
+	uint64_t revived; /* monotonic: when a helper that died waiting was replaced */
 	enum hygie_outcome problem;
 	char detail[HYGIE_TEXT_MAX];
 	struct login login;
@@ -112,7 +112,6 @@ static void become_ready(struct card *card)
 	card->token = card->incoming;
 	card->incoming = (struct token_report){ .count = 0 };
 	card->known = true;
-	card->ready_since = monotonic_now();
 	judge_all(card);
 	set_state(card, CARD_READY);
 }
@@ -296,12 +295,18 @@ static void on_report(void *context, const struct wire_message *message)
 		fail(card, HYGIE_CARD_BROKEN, "the helper's report makes no sense");
 }
 
+/* Killed for want of memory, say: the card is as good as before. Not in a tight loop. */
+static bool may_revive(const struct card *card)
+{
+	return card->state == CARD_READY &&
+	       (card->revived == 0 || monotonic_now() - card->revived > REVIVE_US);
+}
+
 static void on_ended(void *context, const char *why)
 {
 	struct card *card = context;
 	bool served = card->state == CARD_BUSY;
-	bool healthy = card->state == CARD_READY &&
-		       monotonic_now() - card->ready_since > HEALTHY_US;
+	bool revive = may_revive(card);
 	char text[HYGIE_TEXT_MAX];
 
 	stop_timer(card);
@@ -311,10 +316,12 @@ static void on_ended(void *context, const char *why)
 	if (card->login.running)
 		log_warning("%s: hygie-token ended during a login (%s)", card_reader(card), why);
 	finish_login(card, HYGIE_CARD_BROKEN);
-	if (healthy)
+	if (revive) {
 		log_warning("%s: hygie-token ended while it waited (%s)", card_reader(card),
 			    why);
-	if (served || healthy) {
+		card->revived = monotonic_now();
+	}
+	if (served || revive) {
 		clean(card);
 	} else if (card->state != CARD_UNREADABLE) {
 		reset_free(card->reset);
