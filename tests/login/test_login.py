@@ -3,8 +3,10 @@
 import pathlib
 import subprocess
 
+import attack
 import pamclient as pam
 import pivcard
+import pytest
 import station as st
 
 
@@ -108,3 +110,14 @@ def test_login_costs_six_apdus_of_which_four_from_the_pin_on(station, card):
     login = names[:names.index("GET-RESPONSE") + 1]
     assert len(login) == 6
     assert len(login) - login.index("VERIFY") == 4
+
+
+@pytest.mark.parametrize("text", ["12345", "123456789", "12345a", "p4ssword", "1234 6", "１２３４５６"])
+def test_what_cannot_be_a_pin_goes_no_further_than_hygied(station, card, text):
+    """Not even to the helper: the same one, still warm, serves the next login."""
+    before = attack.helpers()
+    card.reset_count()
+    result = station.login("alice", text)
+    assert result.code == pam.PAM_AUTH_ERR
+    assert "cannot be this card's PIN" in result.text
+    assert (card.count(), attack.helpers()) == (0, before)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A program with one mistake, by its argument: what the sanitisers must find, or they find
- * nothing. No part of Hygie.
+ * A program with one mistake, by its argument: what the sanitisers must find, or they
+ * find nothing. No part of Hygie.
  */
 #include <limits.h>
 #include <stdlib.h>

@@ -19,9 +19,10 @@ int __lsan_is_turned_off(void);
  */
 const char *__asan_default_options(void)
 {
-	return REPORTS "detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1:"
-		       "check_initialization_order=1:allocator_may_return_null=1:"
-		       "verify_asan_link_order=0";
+	return REPORTS
+		"detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1:"
+		"check_initialization_order=1:allocator_may_return_null=1:"
+		"verify_asan_link_order=0";
 }
 
 const char *__ubsan_default_options(void)
@@ -36,8 +37,9 @@ int __lsan_is_turned_off(void)
 }
 
 /*
- * gcc's two runtimes hold a copy each of what writes reports. libubsan's own call to set the
- * path of its copy lands in libasan's, which is asked first; so we call the right one.
+ * gcc's two runtimes hold a copy each of what writes reports. libubsan's own call to set
+ * the path of its copy lands in libasan's, which is asked first; so we call the right
+ * one.
  */
 __attribute__((constructor)) static void undefined_reports_go_there_too(void)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * pidfd_send_signal() for valgrind 3.19, which does not know that call: by the number that
- * the kernel tells of the descriptor. Linked into the hygied that `make valgrind` watches,
- * which reaps its children itself, so that a number is never another's.
+ * pidfd_send_signal() for valgrind 3.19, which does not know that call: by the number
+ * that the kernel tells of the descriptor. Linked into the hygied that `make valgrind`
+ * watches, which reaps its children itself, so that a number is never another's.
  */
 #include <errno.h>
 #include <signal.h>

@@ -25,7 +25,8 @@ def test_control_the_mark_is_in_what_is_built_for_a_sanitizer(tmp_path):
     compiled = tmp_path / "process.o"
     kit = subprocess.run(["pkg-config", "--cflags", "p11-kit-1"], text=True, check=True,
                          capture_output=True).stdout.split()
-    subprocess.run(["gcc", *kit, "-std=gnu17", "-O2", "-D_GNU_SOURCE", "-DHYGIE_SANITIZED=\"/reports\"",
-                    "-Itools", "-c", "-o", compiled, "tools/hygie-token/process.c"],
+    subprocess.run(["gcc", *kit, "-std=gnu17", "-O2", "-D_GNU_SOURCE",
+                    "-DHYGIE_SANITIZED=\"/reports\"", "-Itools", "-c", "-o", compiled,
+                    "tools/hygie-token/process.c"],
                    cwd=ROOT, check=True)
     assert MARK in compiled.read_bytes()
