@@ -20,8 +20,9 @@ BUILD_TIME := $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/n
 CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Wstrict-prototypes \
 	-Wmissing-prototypes -Wundef -Wvla -Wcast-qual -Wwrite-strings
+GCC_WARNINGS := -Wlogical-op -Wduplicated-cond -Wduplicated-branches
 ifneq ($(findstring gcc,$(CC)),)
-WARNINGS += -Wlogical-op -Wduplicated-cond -Wduplicated-branches
+WARNINGS += $(GCC_WARNINGS)
 endif
 ifdef WERROR
 WARNINGS += -Werror
@@ -110,16 +111,18 @@ stage: all
 	$(MAKE) install DESTDIR=$(abspath $(BUILD)/stage) >/dev/null
 
 # Formatting, two analysers, and gcc's own at -O0, which sees through cleanup attributes.
-C_FILES = $(shell git ls-files '*.c')
-TIDY_FLAGS = $(filter-out -MMD -MP $(HARDENING),$(ALL_CFLAGS))
+C_FILES = $(shell git ls-files -co --exclude-standard '*.c')
+H_FILES = $(shell git ls-files -co --exclude-standard '*.h')
+LINTED = $(addprefix lint-,$(filter tools/% pam/%,$(C_FILES)))
+LINT_FLAGS = $(filter-out -MMD -MP $(HARDENING) $(GCC_WARNINGS),$(ALL_CFLAGS))
 lint: deps
-	clang-format --dry-run -Werror $(shell git ls-files '*.c' '*.h')
+	clang-format --dry-run -Werror $(C_FILES) $(H_FILES)
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
 		--suppress=memleak --error-exitcode=1 -Itools -Itests tools pam tests/card
-	$(Q)printf '%s\n' $(filter tools/% pam/%,$(C_FILES)) | \
-		xargs -P 2 -n 8 sh -c 'clang-tidy --quiet "$$@" -- $(TIDY_FLAGS) 2>/dev/null' -
-	$(Q)for file in $(filter tools/% pam/%,$(C_FILES)); do \
-		gcc $(TIDY_FLAGS) -O0 -fanalyzer -Werror -c -o /dev/null $$file || exit 1; done
+	+$(Q)$(MAKE) --no-print-directory -k -j$(shell nproc) $(LINTED)
+$(LINTED): lint-%:
+	$(Q)told=$$(clang-tidy --quiet $* -- $(LINT_FLAGS) 2>&1) || { echo "$$told"; exit 1; }
+	$(Q)gcc $(LINT_FLAGS) -O0 -fanalyzer -Werror -c -o /dev/null $*
 
 deps:
 	tests/deps
@@ -158,5 +161,5 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all test-programs stage lint deps check demo bench asan valgrind install clean
+.PHONY: all test-programs stage lint $(LINTED) deps check demo bench asan valgrind install clean
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

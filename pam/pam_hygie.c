@@ -36,14 +36,6 @@ static bool user_is_impossible(const char *user)
 	       (strlen(user) >= HYGIE_USER_MAX || !utf8_is_valid(user, strlen(user)));
 }
 
-/* An outcome of our own, as hygied would have said it. */
-static void result_set(struct client_result *result, enum hygie_outcome outcome)
-{
-	*result = (struct client_result){ .outcome = outcome };
-	/* Ends in NUL: the texts are shorter, and the last byte stays zero. */
-	strncpy(result->text, outcome_text(outcome), sizeof(result->text) - 1);
-}
-
 /*
  * Takes a success over: the user is who was asked for, or becomes PAM_USER; the ticket
  * and the mark are left for the session. Anything missing makes it a refusal.
@@ -106,13 +98,13 @@ static int login_end(struct login *login, struct client_result *result)
 	int code;
 
 	if (login->conversation.outcome != HYGIE_OK)
-		result_set(result, login->conversation.outcome);
+		client_result_set(result, login->conversation.outcome);
 	if (result->outcome == HYGIE_OK) {
 		enum hygie_outcome accepted = login_accept(login, result);
 
 		if (accepted != HYGIE_OK) {
 			(void)login_forget(login->handle);
-			result_set(result, accepted);
+			client_result_set(result, accepted);
 		}
 	}
 	code = outcome_pam_code(result->outcome);
@@ -132,27 +124,26 @@ static int login_end(struct login *login, struct client_result *result)
 	return code;
 }
 
-PUBLIC int pam_sm_authenticate(pam_handle_t *handle, int flags, int argc,
-			       const char *argv[])
+PUBLIC int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {
 	cleanup_message struct wire_message *request = NULL;
 	struct login login = {
-		.handle = handle,
-		.options = module_options_parse(handle, argc, argv),
-		.conversation = { .handle = handle,
+		.handle = pamh,
+		.options = module_options_parse(pamh, argc, argv),
+		.conversation = { .handle = pamh,
 				  .silent = ((unsigned)flags & PAM_SILENT) != 0,
 				  .outcome = HYGIE_OK },
 	};
 	struct client_result result;
 
-	result_set(&result, HYGIE_FAULT);
-	if (login_forget(handle) < 0)
+	client_result_set(&result, HYGIE_FAULT);
+	if (login_forget(pamh) < 0)
 		return login_end(&login, &result);
-	if (user_is_impossible(request_user(handle))) {
-		result_set(&result, HYGIE_USER_UNKNOWN);
+	if (user_is_impossible(request_user(pamh))) {
+		client_result_set(&result, HYGIE_USER_UNKNOWN);
 		return login_end(&login, &result);
 	}
-	if (request_authenticate(handle, flags, &request) < 0)
+	if (request_authenticate(pamh, flags, &request) < 0)
 		return login_end(&login, &result);
 	client_run(login.options.socket_path, request, deadline_after(LOGIN_MILLISECONDS),
 		   &conversation_callbacks, &login.conversation, &result);
@@ -160,17 +151,17 @@ PUBLIC int pam_sm_authenticate(pam_handle_t *handle, int flags, int argc,
 }
 
 /* The same for whatever the flags ask: there are no credentials of ours to keep. */
-PUBLIC int pam_sm_setcred(pam_handle_t *handle, int flags, int argc, const char *argv[])
+PUBLIC int pam_sm_setcred(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {
 	(void)flags;
 	(void)argc;
 	(void)argv;
-	return login_mark_get(handle) ? PAM_SUCCESS : PAM_IGNORE;
+	return login_mark_get(pamh) ? PAM_SUCCESS : PAM_IGNORE;
 }
 
-PUBLIC int pam_sm_acct_mgmt(pam_handle_t *handle, int flags, int argc, const char *argv[])
+PUBLIC int pam_sm_acct_mgmt(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {
-	const struct login_mark *mark = login_mark_get(handle);
+	const struct login_mark *mark = login_mark_get(pamh);
 	time_t now = time(NULL);
 
 	(void)flags;
@@ -218,49 +209,48 @@ static int session_code(enum hygie_outcome outcome)
 	}
 }
 
-PUBLIC int pam_sm_open_session(pam_handle_t *handle, int flags, int argc,
-			       const char *argv[])
+PUBLIC int pam_sm_open_session(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {
-	struct module_options options = module_options_parse(handle, argc, argv);
-	const char *ticket = pam_getenv(handle, TICKET_NAME);
+	struct module_options options = module_options_parse(pamh, argc, argv);
+	const char *ticket = pam_getenv(pamh, TICKET_NAME);
 	enum hygie_outcome outcome = HYGIE_FAULT;
 
 	(void)flags;
 	if (!ticket)
 		return PAM_IGNORE;
 	/* The mark comes first: a session that is bound must also be ended. */
-	if (session_mark_set(handle) == 0)
-		outcome = session_request(handle, &options, WIRE_REQUEST_OPEN_SESSION,
+	if (session_mark_set(pamh) == 0)
+		outcome = session_request(pamh, &options, WIRE_REQUEST_OPEN_SESSION,
 					  ticket);
 	/* One use, whatever came of it: the session's programs shall not see it. */
-	(void)pam_putenv(handle, TICKET_NAME);
+	(void)pam_putenv(pamh, TICKET_NAME);
 	if (outcome != HYGIE_OK) {
-		session_mark_clear(handle);
-		pam_syslog(handle, LOG_ERR, "session not bound to the card: %s",
+		session_mark_clear(pamh);
+		pam_syslog(pamh, LOG_ERR, "session not bound to the card: %s",
 			   outcome_name(outcome));
 	}
 	return session_code(outcome);
 }
 
-PUBLIC int pam_sm_close_session(pam_handle_t *handle, int flags, int argc,
-				const char *argv[])
+PUBLIC int pam_sm_close_session(pam_handle_t *pamh, int flags, int argc,
+				const char **argv)
 {
 	struct module_options options;
 	enum hygie_outcome outcome;
 
 	(void)flags;
-	if (!session_mark_get(handle))
+	if (!session_mark_get(pamh))
 		return PAM_IGNORE;
-	options = module_options_parse(handle, argc, argv);
-	outcome = session_request(handle, &options, WIRE_REQUEST_CLOSE_SESSION, NULL);
-	session_mark_clear(handle);
+	options = module_options_parse(pamh, argc, argv);
+	outcome = session_request(pamh, &options, WIRE_REQUEST_CLOSE_SESSION, NULL);
+	session_mark_clear(pamh);
 	return session_code(outcome);
 }
 
 /* The PIN is changed by the card's own tools; passwords are for other modules. */
-PUBLIC int pam_sm_chauthtok(pam_handle_t *handle, int flags, int argc, const char *argv[])
+PUBLIC int pam_sm_chauthtok(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {
-	(void)handle;
+	(void)pamh;
 	(void)flags;
 	(void)argc;
 	(void)argv;

@@ -7,10 +7,10 @@
  *	bench-login [-n COUNT] [-w PID] SERVICE USER PIN
  *
  * Logs in COUNT times, one right after the other, and answers every prompt with PIN. A
- *line for each: PAM's code, then in nanoseconds on the monotonic clock when it called,
- *was prompted last, answered, and had the result; then the processor time that this
- *process took from pam_start to pam_end, and process PID from pam_start to the result (0
- *without).
+ * line for each: PAM's code, then in nanoseconds on the monotonic clock when it called,
+ * was prompted last, answered, and had the result; then the processor time that this
+ * process took from pam_start to pam_end, and process PID from pam_start to the result (0
+ * without).
  */
 #include <errno.h>
 #include <getopt.h>

@@ -26,7 +26,7 @@ enum who { WHO_DAEMON = 1, WHO_TOKEN, WHO_MODULE };
 struct page {
 	_Atomic uint32_t armed;
 	_Atomic uint32_t who;
-	_Atomic uint32_t turn;	/* the call that fails, from 1 */
+	_Atomic uint32_t turn;  /* the call that fails, from 1 */
 	_Atomic uint32_t calls; /* so far */
 	_Atomic uint32_t fired;
 	char name[64]; /* of the function that failed */
@@ -42,14 +42,16 @@ __attribute__((constructor)) static void page_map(void)
 
 	if (fd < 0)
 		return;
-	mapped = mmap(NULL, sizeof(struct page), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	mapped = mmap(NULL, sizeof(struct page), PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+		      0);
 	(void)close(fd);
 	if (mapped == MAP_FAILED)
 		return;
 #ifdef FAULT_MODULE
 	own = WHO_MODULE;
 #else
-	own = strcmp(program_invocation_short_name, "hygied") == 0 ? WHO_DAEMON : WHO_TOKEN;
+	own = strcmp(program_invocation_short_name, "hygied") == 0 ? WHO_DAEMON
+								   : WHO_TOKEN;
 #endif
 	page = mapped;
 }
@@ -76,7 +78,8 @@ FAULT(void *, mmap,
 FAULT(int, mlock, (const void *address, size_t size), (address, size), -1, EAGAIN)
 FAULT(int, madvise, (void *address, size_t size, int advice), (address, size, advice), -1,
       EINVAL)
-FAULT(int, socket, (int domain, int type, int protocol), (domain, type, protocol), -1, EMFILE)
+FAULT(int, socket, (int domain, int type, int protocol), (domain, type, protocol), -1,
+      EMFILE)
 FAULT(int, socketpair, (int domain, int type, int protocol, int fds[2]),
       (domain, type, protocol, fds), -1, EMFILE)
 FAULT(int, connect, (int fd, const struct sockaddr *address, socklen_t size),
@@ -87,20 +90,21 @@ FAULT(int, getsockopt, (int fd, int level, int name, void *value, socklen_t *siz
       (fd, level, name, value, size), -1, ENOBUFS)
 FAULT(ssize_t, send, (int fd, const void *bytes, size_t size, int flags),
       (fd, bytes, size, flags), -1, ENOBUFS)
-FAULT(ssize_t, recv, (int fd, void *bytes, size_t size, int flags), (fd, bytes, size, flags),
-      -1, ENOMEM)
+FAULT(ssize_t, recv, (int fd, void *bytes, size_t size, int flags),
+      (fd, bytes, size, flags), -1, ENOMEM)
 FAULT(ssize_t, read, (int fd, void *bytes, size_t size), (fd, bytes, size), -1, EIO)
-FAULT(ssize_t, write, (int fd, const void *bytes, size_t size), (fd, bytes, size), -1, EIO)
-FAULT(int, poll, (struct pollfd *fds, nfds_t count, int timeout), (fds, count, timeout), -1,
-      ENOMEM)
+FAULT(ssize_t, write, (int fd, const void *bytes, size_t size), (fd, bytes, size), -1,
+      EIO)
+FAULT(int, poll, (struct pollfd * fds, nfds_t count, int timeout), (fds, count, timeout),
+      -1, ENOMEM)
 FAULT(int, dup2, (int from, int to), (from, to), -1, EMFILE)
 FAULT(int, pipe2, (int fds[2], int flags), (fds, flags), -1, EMFILE)
 FAULT(int, eventfd, (unsigned value, int flags), (value, flags), -1, EMFILE)
 FAULT(int, fstat, (int fd, struct stat *status), (fd, status), -1, EIO)
-FAULT(ssize_t, getrandom, (void *bytes, size_t size, unsigned flags), (bytes, size, flags),
-      -1, EIO)
-FAULT(int, getrlimit, (__rlimit_resource_t resource, struct rlimit *limit), (resource, limit),
-      -1, EPERM)
+FAULT(ssize_t, getrandom, (void *bytes, size_t size, unsigned flags),
+      (bytes, size, flags), -1, EIO)
+FAULT(int, getrlimit, (__rlimit_resource_t resource, struct rlimit *limit),
+      (resource, limit), -1, EPERM)
 FAULT(int, setrlimit, (__rlimit_resource_t resource, const struct rlimit *limit),
       (resource, limit), -1, EPERM)
 FAULT(int, execve, (const char *path, char *const arguments[], char *const environment[]),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Wrappers of what hygied alone calls: events, registry, readers, certificates, processes.
+ * Wrappers of what hygied alone calls: events, registry, readers, certificates,
+ * processes.
  */
 #include "fault/fault.h"
 
@@ -27,10 +28,12 @@ FAULT(int, sd_event_add_time,
       (loop, source, clock, usec, accuracy, handler, context), -ENOMEM, ENOMEM)
 FAULT(int, sqlite3_step, (sqlite3_stmt * statement), (statement), SQLITE_IOERR, EIO)
 FAULT(int, sqlite3_bind_blob,
-      (sqlite3_stmt * statement, int index, const void *bytes, int size, void (*done)(void *)),
+      (sqlite3_stmt * statement, int index, const void *bytes, int size,
+       void (*done)(void *)),
       (statement, index, bytes, size, done), SQLITE_NOMEM, ENOMEM)
 FAULT(int, sqlite3_bind_text,
-      (sqlite3_stmt * statement, int index, const char *text, int size, void (*done)(void *)),
+      (sqlite3_stmt * statement, int index, const char *text, int size,
+       void (*done)(void *)),
       (statement, index, text, size, done), SQLITE_NOMEM, ENOMEM)
 FAULT(const void *, sqlite3_column_blob, (sqlite3_stmt * statement, int index),
       (statement, index), NULL, ENOMEM)
@@ -40,18 +43,18 @@ FAULT(LONG, SCardEstablishContext,
       (DWORD scope, LPCVOID first, LPCVOID second, LPSCARDCONTEXT context),
       (scope, first, second, context), SCARD_F_INTERNAL_ERROR, EIO)
 FAULT(LONG, SCardConnect,
-      (SCARDCONTEXT context, LPCSTR reader, DWORD share, DWORD protocols, LPSCARDHANDLE card,
-       LPDWORD protocol),
+      (SCARDCONTEXT context, LPCSTR reader, DWORD share, DWORD protocols,
+       LPSCARDHANDLE card, LPDWORD protocol),
       (context, reader, share, protocols, card, protocol), SCARD_E_SHARING_VIOLATION, EIO)
 FAULT(LONG, SCardBeginTransaction, (SCARDHANDLE card), (card), SCARD_F_COMM_ERROR, EIO)
-FAULT(LONG, SCardEndTransaction, (SCARDHANDLE card, DWORD disposition), (card, disposition),
-      SCARD_F_COMM_ERROR, EIO)
+FAULT(LONG, SCardEndTransaction, (SCARDHANDLE card, DWORD disposition),
+      (card, disposition), SCARD_F_COMM_ERROR, EIO)
 FAULT(LONG, SCardDisconnect, (SCARDHANDLE card, DWORD disposition), (card, disposition),
       SCARD_F_COMM_ERROR, EIO)
 FAULT(EVP_MD_CTX *, EVP_MD_CTX_new, (void), (), NULL, ENOMEM)
 FAULT(int, EVP_DigestVerifyInit,
-      (EVP_MD_CTX * context, EVP_PKEY_CTX **key_context, const EVP_MD *digest, ENGINE *engine,
-       EVP_PKEY *key),
+      (EVP_MD_CTX * context, EVP_PKEY_CTX **key_context, const EVP_MD *digest,
+       ENGINE *engine, EVP_PKEY *key),
       (context, key_context, digest, engine, key), 0, ENOMEM)
 FAULT(int, EVP_DigestVerify,
       (EVP_MD_CTX * context, const unsigned char *signature, size_t signature_size,
@@ -59,7 +62,8 @@ FAULT(int, EVP_DigestVerify,
       (context, signature, signature_size, bytes, size), -1, ENOMEM)
 FAULT(X509_STORE_CTX *, X509_STORE_CTX_new, (void), (), NULL, ENOMEM)
 FAULT(int, X509_STORE_CTX_init,
-      (X509_STORE_CTX * context, X509_STORE *store, X509 *certificate, STACK_OF(X509) * chain),
+      (X509_STORE_CTX * context, X509_STORE *store, X509 *certificate,
+       STACK_OF(X509) * chain),
       (context, store, certificate, chain), 0, ENOMEM)
 FAULT(int, X509_verify_cert, (X509_STORE_CTX * context), (context), -1, ENOMEM)
 FAULT(int, pthread_create,

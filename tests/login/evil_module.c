@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A PKCS#11 module that works and lies: SoftHSM's, with some functions replaced as the
- *words in the environment entry EVIL say, with commas between. "C_Login:hang" acts in a
- *function; the other words, below, lie about what came out. It knows its token's PIN, as
- *a hostile token does. A test instrument for the daemon's part of a login: it is never
- *installed.
+ * words in the environment entry EVIL say, with commas between. "C_Login:hang" acts in a
+ * function; the other words, below, lie about what came out. It knows its token's PIN, as
+ * a hostile token does. A test instrument for the daemon's part of a login: it is never
+ * installed.
  *
  *	any-pin			C_Login takes any PIN
  *	record			C_Sign keeps its signature in EVIL_HOME/recorded
  *	signature-KIND		C_Sign gives zero, empty, garbage, short, huge, other,
- *recorded certificate-KIND	the certificate is random, big (64 KiB) or the sum of its
- *bytes off objects-10000		as many objects, of which the first are not there
+ *				recorded
+ *	certificate-KIND	the certificate is random, big (64 KiB) or the sum of its
+ *				bytes off
+ *	objects-10000		as many objects, of which the first are not there
  *	locked, final, low, must-change, no-pin, pin-pad	flags of the token
  *	login-says-KIND		C_Login says wrong, locked, expired, removed without
- *looking no-token		the token is gone when it is looked for
+ *				looking
+ *	no-token		the token is gone when it is looked for
  */
 #include "libhygie/attributes.h"
 

@@ -2,15 +2,15 @@
 /*
  * A PAM application for tests, where pamtester does not reach: it takes its service files
  * from a folder of its own and behaves as badly as real applications do. It prints one
- *line for each thing that happens and decides nothing: the test reads the lines.
+ * line for each thing that happens and decides nothing: the test reads the lines.
  *
  *	pam_application [option...] CONFDIR SERVICE USER STEP...
  *
  * USER "-" gives none. Steps: authenticate setcred acct_mgmt open_session close_session
  * chauthtok, each printed as "STEP CODE"; user and env print PAM_USER and the
- *environment; ticket-forged puts a HYGIE_TICKET into the environment; session-id puts
- *XDG_SESSION_ID; scan counts the copies of the first answer, a hidden one, in writable
- *memory.
+ * environment; ticket-forged puts a HYGIE_TICKET into the environment; session-id puts
+ * XDG_SESSION_ID; scan counts the copies of the first answer, a hidden one, in writable
+ * memory.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -32,12 +32,7 @@
 #define HIDING 0x5A
 #define array_size(array) (sizeof(array) / sizeof((array)[0]))
 
-enum answer_kind {
-	ANSWER_TEXT,
-	ANSWER_HIDDEN,
-	ANSWER_NULL,
-	ANSWER_ERROR
-};
+enum answer_kind { ANSWER_TEXT, ANSWER_HIDDEN, ANSWER_NULL, ANSWER_ERROR };
 
 struct setting {
 	int flags;

@@ -66,9 +66,7 @@ static inline int pki_group_teardown(void **state)
 /* The whole file; fails the test if it cannot be read. The caller frees it. */
 static inline uint8_t *pki_read(const char *path, size_t *ret_size)
 {
-	enum {
-		LIMIT = 128 * 1024
-	};
+	enum { LIMIT = 128 * 1024 };
 	FILE *file = fopen(path, "re");
 	uint8_t *bytes = malloc(LIMIT);
 

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * token-driver: plays hygied for one hygie-token. It starts the helper as the daemon
- *does, sends the orders that its arguments describe, and prints what comes back in plain
- *lines. It checks nothing: the tests that read its lines do.
+ * does, sends the orders that its arguments describe, and prints what comes back in plain
+ * lines. It checks nothing: the tests that read its lines do.
  *
  *	token-driver HELPER [--field TAG:string | --u32 TAG:number | --hex TAG:bytes]...
  *		[--login] [the same, after TAG_PIN]... [--timeout MILLISECONDS]
- *[--no-pid-namespace]
+ *		[--no-pid-namespace]
  *
  * TAG is the number of a field (protocol.h). After "ready PID" it reads one line: the
- *PIN, or "-" for an order without one; at the end of input it hangs up instead. Lines:
+ * PIN, or "-" for an order without one; at the end of input it hangs up instead. Lines:
  *
  *	started PID | token TAG TEXT | certificate ID LABEL DER | ready PID
  *	signature SCHEME HEX | secret HEX | done OUTCOME

@@ -33,8 +33,8 @@ static void two_challenges_for_the_same_login_differ(void **state)
 
 	(void)state;
 	assert_int_equal(first.size, second.size);
-	assert_memory_not_equal(first.bytes + sizeof(purpose), second.bytes + sizeof(purpose),
-				32);
+	assert_memory_not_equal(first.bytes + sizeof(purpose),
+				second.bytes + sizeof(purpose), 32);
 }
 
 static void user_and_service_are_in_it_and_cannot_be_shifted(void **state)

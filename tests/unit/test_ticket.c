@@ -99,14 +99,16 @@ static void oldest_goes_when_the_table_is_full(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(ticket_gives_back_what_it_was_issued_for, make,
-						drop),
+		cmocka_unit_test_setup_teardown(ticket_gives_back_what_it_was_issued_for,
+						make, drop),
 		cmocka_unit_test_setup_teardown(ticket_is_good_once, make, drop),
-		cmocka_unit_test_setup_teardown(ticket_with_one_digit_changed_is_unknown, make,
+		cmocka_unit_test_setup_teardown(ticket_with_one_digit_changed_is_unknown,
+						make, drop),
+		cmocka_unit_test_setup_teardown(empty_and_short_names_are_unknown, make,
 						drop),
-		cmocka_unit_test_setup_teardown(empty_and_short_names_are_unknown, make, drop),
 		cmocka_unit_test_setup_teardown(two_tickets_differ, make, drop),
-		cmocka_unit_test_setup_teardown(oldest_goes_when_the_table_is_full, make, drop),
+		cmocka_unit_test_setup_teardown(oldest_goes_when_the_table_is_full, make,
+						drop),
 	};
 
 	return cmocka_run_group_tests_name("ticket", tests, NULL, NULL);

@@ -594,7 +594,7 @@ static void a_missing_site_is_an_error_that_names_it(void **state)
 	const struct site *site = *state;
 
 	shell("rm -rf \"$1\"", site->dir, "");
-	assert_site(site, -ENOENT, site->dir, "cannot be opened");
+	assert_site(site, -ENOENT, site->dir, "does not exist");
 }
 
 static void what_others_may_write_is_refused(void **state)
@@ -623,12 +623,13 @@ static void a_folder_above_that_others_may_write_is_refused(void **state)
 	(void)snprintf(above, sizeof(above), "%s/above", pki_dir);
 	assert_site_loads(site);
 	assert_int_equal(chmod(above, 0777), 0);
-	assert_site(site, -EPERM, site->dir, "1 up");
+	assert_site(site, -EPERM, above, "chmod");
 	assert_int_equal(chmod(above, 0770), 0);
-	assert_site(site, -EPERM, site->dir, "1 up");
-	/* As /tmp is: nobody can rename there what is not his. */
+	assert_site(site, -EPERM, above, "chmod");
+	/* As /tmp is, if it is root's: nobody can rename there what is not his. */
 	assert_int_equal(chmod(above, 01777), 0);
-	assert_site_loads(site);
+	if (geteuid() == 0)
+		assert_site_loads(site);
 	assert_int_equal(chmod(above, 0700), 0);
 	assert_site_loads(site);
 }
@@ -670,12 +671,12 @@ static void symbolic_links_are_refused_at_each_level(void **state)
 
 	shell("mv \"$1\" \"$2.real\"", site->scheme, site->dir);
 	shell("ln -s \"$2.real\" \"$1\"", site->scheme, site->dir);
-	assert_site(site, -ENOTDIR, site->scheme, "symbolic link");
+	assert_site(site, -ELOOP, site->scheme, "symbolic link");
 	shell("rm \"$1\"; mv \"$2.real\" \"$1\"", site->scheme, site->dir);
 	assert_site_loads(site);
 
 	shell("mv \"$1\" \"$1.real\"; ln -s \"$1.real\" \"$1\"", site->dir, "");
-	assert_site(site, -ENOTDIR, site->dir, "symbolic link");
+	assert_site(site, -ELOOP, site->dir, "symbolic link");
 	shell("rm \"$1\"; mv \"$1.real\" \"$1\"", site->dir, "");
 	assert_site_loads(site);
 }
@@ -690,7 +691,7 @@ static void larger_than_1_mib_is_refused(void **state)
 	      site->file, "1000000");
 	assert_site_loads(site);
 	shell("yes '# more' | head -c \"$2\" >> \"$1\"", site->file, "60000");
-	assert_site(site, -EFBIG, site->file, "1 MiB");
+	assert_site(site, -EFBIG, site->file, "larger");
 }
 
 static void what_is_no_authority_is_refused(void **state)
@@ -771,7 +772,7 @@ static void a_fifo_does_not_hold_up_the_start(void **state)
 
 	assert_int_equal(unlink(site->file), 0);
 	assert_int_equal(mkfifo(site->file, 0644), 0);
-	assert_site(site, -EBADMSG, site->file, "not a file");
+	assert_site(site, -EPERM, site->file, "not a regular file");
 }
 
 /* The PKI, and folders that combine its CAs in other ways. */

@@ -86,12 +86,13 @@ static void more_uids_than_places_reuse_idle_ones(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(user_over_his_connections_is_refused_until_one_ends,
-				       clear),
+		cmocka_unit_test_setup(
+			user_over_his_connections_is_refused_until_one_ends, clear),
 		cmocka_unit_test_setup(one_user_does_not_pay_for_another, clear),
 		cmocka_unit_test_setup(users_together_leave_places_for_root, clear),
 		cmocka_unit_test_setup(root_is_bound_by_the_total_alone, clear),
-		cmocka_unit_test_setup(requests_of_a_minute_are_counted_and_leak_away, clear),
+		cmocka_unit_test_setup(requests_of_a_minute_are_counted_and_leak_away,
+				       clear),
 		cmocka_unit_test_setup(more_uids_than_places_reuse_idle_ones, clear),
 	};
 

@@ -12,7 +12,8 @@
 #include <stdio.h>
 
 #define CERTIFICATE_MAX                                                                  \
-	(60 * 1024) /* bytes, so that a message holds it and its label                   \
+	(60 *                                                                            \
+	 1024) /* bytes, so that a message holds it and its label                   \
 		     */
 #define LABEL_MAX 128
 #define OBJECTS_MAX 64 /* looked at, of which HYGIE_CERTIFICATES_MAX may be sent */

@@ -4,6 +4,8 @@
  */
 #include "hygie-token/failure.h"
 
+#include "libhygie/error_text.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -108,5 +110,5 @@ enum hygie_outcome failure_pkcs11(struct failure *failure, const char *function,
 
 enum hygie_outcome failure_errno(struct failure *failure, const char *what, int error)
 {
-	return failure_set(failure, HYGIE_FAULT, "%s: %s", what, strerror(-error));
+	return failure_set(failure, HYGIE_FAULT, "%s: %s", what, error_text(-error));
 }

@@ -14,6 +14,7 @@
 #include "hygie-token/report.h"
 #include "hygie-token/root.h"
 #include "hygie-token/sign.h"
+#include "libhygie/error_text.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -41,19 +42,21 @@ static int order_wait(enum protocol_state state, struct wire_message **ret_messa
 	return 0;
 }
 
-static enum hygie_outcome start_wait(struct start_order **ret_order,
-				     struct failure *failure)
+/* NULL when `failure` says why. */
+static struct start_order *start_wait(struct failure *failure)
 {
 	cleanup_message struct wire_message *message = NULL;
+	struct start_order *order = NULL;
 	int r;
 
 	r = order_wait(PROTOCOL_TOKEN_NEW, &message);
 	if (r == 0)
-		r = start_order_parse(message, ret_order);
+		r = start_order_parse(message, &order);
 	if (r == -EBADMSG)
-		return failure_set(failure, HYGIE_BAD_REQUEST,
-				   "ORDER_START is malformed");
-	return r < 0 ? failure_errno(failure, "ORDER_START", r) : HYGIE_OK;
+		(void)failure_set(failure, HYGIE_BAD_REQUEST, "ORDER_START is malformed");
+	else if (r < 0)
+		(void)failure_errno(failure, "ORDER_START", r);
+	return r < 0 ? NULL : order;
 }
 
 /* From here on nothing of the host is left to whatever the module turns out to be. */
@@ -67,7 +70,7 @@ static enum hygie_outcome confine(const struct start_order *order,
 	r = root_enter(order, &what);
 	if (r < 0)
 		return failure_set(failure, HYGIE_FAULT, "sandbox: %s: %s", what,
-				   strerror(-r));
+				   error_text(-r));
 	r = privilege_drop(order->user_id, order->group_id);
 	if (r < 0)
 		return failure_errno(failure, "sandbox: privileges", r);
@@ -132,13 +135,13 @@ static enum hygie_outcome login_wait(const struct token *token, struct failure *
 
 static enum hygie_outcome serve(struct failure *failure)
 {
-	cleanup_free struct start_order *order = NULL;
+	cleanup_free struct start_order *order = start_wait(failure);
 	struct token token;
 	enum hygie_outcome outcome;
 
-	outcome = start_wait(&order, failure);
-	if (outcome == HYGIE_OK)
-		outcome = confine(order, failure);
+	if (!order)
+		return failure->outcome;
+	outcome = confine(order, failure);
 	if (outcome == HYGIE_OK)
 		outcome = warm_up(order, &token, failure);
 	if (outcome == HYGIE_OK)

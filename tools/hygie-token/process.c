@@ -90,7 +90,7 @@ static int signals_reset(void)
 	for (int number = 1; number < _NSIG; number++)
 		(void)sigaction(number, &action, NULL);
 	(void)sigemptyset(&none);
-	return sigprocmask(SIG_SETMASK, &none, NULL) < 0 ? -errno : 0;
+	return -pthread_sigmask(SIG_SETMASK, &none, NULL);
 }
 
 /* A shut 0, 1 or 2 would be taken by the module's next socket, and printed into. */

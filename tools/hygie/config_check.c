@@ -4,6 +4,7 @@
  * then has hygied itself look at what only it reads (card profiles, CA folders).
  */
 #include "command.h"
+#include "libhygie/error_text.h"
 #include "libhygie/printable.h"
 #include "libhygie/settings.h"
 #include "output.h"
@@ -20,8 +21,6 @@
 #endif
 
 static const char hygied_path[] = HYGIED_PATH;
-
-extern char **environ;
 
 /* Adds each line of hygied's output, made printable. */
 static int lines_read(int fd, json_t *lines)
@@ -91,7 +90,7 @@ static enum hygie_outcome hygied_check(const struct options *options, json_t *li
 
 		(void)snprintf(text, sizeof(text),
 			       "%s: %s; card profiles and CAs were not checked",
-			       hygied_path, strerror(-r));
+			       hygied_path, error_text(-r));
 		return json_array_append_new(lines, json_string(text)) < 0
 			       ? HYGIE_FAULT
 			       : HYGIE_BROKEN_SETUP;

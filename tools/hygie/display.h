@@ -9,13 +9,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-enum colour {
-	COLOUR_NONE,
-	COLOUR_GOOD,
-	COLOUR_POOR,
-	COLOUR_BAD,
-	COLOUR_HEADING
-};
+enum colour { COLOUR_NONE, COLOUR_GOOD, COLOUR_POOR, COLOUR_BAD, COLOUR_HEADING };
 
 /* Whether a person reads this stream. */
 bool display_is_terminal(FILE *to);

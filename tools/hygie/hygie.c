@@ -4,6 +4,7 @@
  * gives its exit status; the subcommands ask hygied and show what it says.
  */
 #include "command.h"
+#include "libhygie/error_text.h"
 #include "output.h"
 
 #include <errno.h>
@@ -172,7 +173,7 @@ int main(int argc, char *argv[])
 	/* A full disk or a closed pipe is not a success. */
 	if ((fflush(stdout) != 0 || ferror(stdout)) && status == 0) {
 		(void)fprintf(stderr, "hygie: cannot write the output: %s\n",
-			      strerror(errno));
+			      error_text(errno));
 		return 1;
 	}
 	return status;

@@ -13,11 +13,7 @@
 
 #define LAST_SECOND UINT64_C(253402300799) /* 9999-12-31T23:59:59Z */
 
-enum member_kind {
-	MEMBER_STRING,
-	MEMBER_TIME,
-	MEMBER_BOOLEAN
-};
+enum member_kind { MEMBER_STRING, MEMBER_TIME, MEMBER_BOOLEAN };
 
 static const struct {
 	uint16_t tag;

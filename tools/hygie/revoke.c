@@ -9,7 +9,7 @@
 
 #define REVOKE_MILLISECONDS 30000
 #define SHORT_ID_DIGITS 16
-#define LONG_ID_DIGITS (2 * HYGIE_KEY_ID_SIZE)
+#define LONG_ID_DIGITS ((size_t)2 * HYGIE_KEY_ID_SIZE)
 
 static bool card_id_is_valid(const char *id)
 {

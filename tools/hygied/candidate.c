@@ -39,7 +39,8 @@ static void note_problem(struct candidates *candidates, enum hygie_outcome probl
 		       text ? text : outcome_text(problem));
 }
 
-static void add_candidate(struct candidates *candidates, struct card *card, const char *user)
+static void add_candidate(struct candidates *candidates, struct card *card,
+			  const char *user)
 {
 	size_t index = candidates->count;
 
@@ -50,7 +51,8 @@ static void add_candidate(struct candidates *candidates, struct card *card, cons
 	candidates->count++;
 }
 
-bool enrolment_names(const struct enrolment *enrolment, const struct token_certificate *entry)
+bool enrolment_names(const struct enrolment *enrolment,
+		     const struct token_certificate *entry)
 {
 	return entry->has_identity && entry->verdict.scheme &&
 	       strcmp(enrolment->scheme, entry->verdict.scheme->name) == 0 &&
@@ -102,9 +104,10 @@ static int look_at_readable(struct hygied *hygied, const struct wanted *wanted,
 	int r;
 
 	if (!card_certificate(card)) {
-		note_problem(candidates, HYGIE_CARD_UNREADABLE,
-			     "There is no certificate on the card. It must be personalised by "
-			     "its issuer first.");
+		note_problem(
+			candidates, HYGIE_CARD_UNREADABLE,
+			"There is no certificate on the card. It must be personalised by "
+			"its issuer first.");
 		return 0;
 	}
 	r = card_judge(card, &verdict);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which of the cards that are in can serve a request, and if none, what to tell the person.
+ * Which of the cards that are in can serve a request, and if none, what to tell the
+ * person.
  */
 #pragma once
 
@@ -10,7 +11,7 @@
 struct wanted {
 	const char *user;   /* "": whoever the card says */
 	const char *reader; /* "": any */
-	bool enrolment;	    /* a card to enrol: it need not be enrolled yet */
+	bool enrolment;     /* a card to enrol: it need not be enrolled yet */
 };
 
 #define CANDIDATES_MAX 8
@@ -19,7 +20,7 @@ struct candidates {
 	size_t count;
 	struct card *card[CANDIDATES_MAX];
 	char user[CANDIDATES_MAX][HYGIE_USER_MAX]; /* whose; "" for an enrolment */
-	bool reading;		    /* a card is being read: wait for it */
+	bool reading;                              /* a card is being read: wait for it */
 	enum hygie_outcome problem; /* HYGIE_OK: nothing stands against any card */
 	char problem_text[HYGIE_TEXT_MAX];
 };
@@ -28,5 +29,9 @@ struct candidates {
 int candidates_find(struct hygied *hygied, const struct wanted *wanted,
 		    struct candidates *ret_candidates) must_check;
 
-/* Whether scheme, person and issuing CA are the enrolled ones: the key alone is not enough. */
-bool enrolment_names(const struct enrolment *enrolment, const struct token_certificate *entry);
+/*
+ * Whether scheme, person and issuing CA are the enrolled ones: the key alone is not
+ * enough.
+ */
+bool enrolment_names(const struct enrolment *enrolment,
+		     const struct token_certificate *entry);

@@ -4,10 +4,13 @@
  */
 #include "hygied/card.h"
 
+#include "hygied/card_certificates.h"
 #include "hygied/card_order.h"
 #include "hygied/helper.h"
+#include "hygied/pin_form.h"
 #include "hygied/reset.h"
 #include "libhygie/deadline.h"
+#include "libhygie/error_text.h"
 #include "libhygie/log.h"
 
 #include <errno.h>
@@ -15,7 +18,7 @@
 #include <string.h>
 
 #define REVIVE_US 1000000 /* a helper that dies while it waits is replaced so often */
-#define LINGER_MS 3000 /* for a helper to reset the card and end */
+#define LINGER_MS 3000    /* for a helper to reset the card and end */
 
 struct login {
 	bool running;
@@ -31,9 +34,9 @@ struct card {
 	enum card_state state;
 	struct helper *helper;
 	struct reset *reset;
-	sd_event_source *timer; /* of warming up, or of the login */
+	sd_event_source *timer;              /* of warming up, or of the login */
 	struct token_report incoming, token; /* being told; as of the last READY */
-	bool known;			     /* token holds something */
+	bool known;                          /* token holds something */
 	uint64_t revived; /* monotonic: when a helper that died waiting was replaced */
 	enum hygie_outcome problem;
 	char detail[HYGIE_TEXT_MAX];
@@ -53,7 +56,8 @@ static void stop_timer(struct card *card)
 	card->timer = sd_event_source_disable_unref(card->timer);
 }
 
-static int start_timer(struct card *card, uint64_t deadline, sd_event_time_handler_t handler)
+static int start_timer(struct card *card, uint64_t deadline,
+		       sd_event_time_handler_t handler)
 {
 	stop_timer(card);
 	return sd_event_add_time(card->environment->loop, &card->timer, CLOCK_MONOTONIC,
@@ -84,27 +88,6 @@ static void finish_login(struct card *card, enum hygie_outcome outcome)
 	callback(context, outcome);
 }
 
-/* Judges each certificate and picks its identity, for prompts and status. */
-static void judge_all(struct card *card)
-{
-	const struct card_environment *environment = card->environment;
-	struct trust_options options = { .allow_test =
-						 environment->settings->allow_test_cards };
-
-	for (size_t i = 0; i < card->token.count; i++) {
-		struct token_certificate *entry = &card->token.certificates[i];
-		char reason[HYGIE_TEXT_MAX];
-
-		if (trust_verify(environment->trust, entry->certificate,
-				 card_time(environment), &options, &entry->verdict) < 0)
-			entry->verdict = (struct trust_verdict){ .reason = TRUST_UNDECIDED };
-		entry->has_identity =
-			entry->verdict.scheme &&
-			identity_read(entry->verdict.scheme, entry->certificate,
-				      &entry->identity, reason, sizeof(reason)) == 0;
-	}
-}
-
 static void become_ready(struct card *card)
 {
 	stop_timer(card);
@@ -112,7 +95,7 @@ static void become_ready(struct card *card)
 	card->token = card->incoming;
 	card->incoming = (struct token_report){ .count = 0 };
 	card->known = true;
-	judge_all(card);
+	card_certificates_judge(&card->token, card->environment);
 	set_state(card, CARD_READY);
 }
 
@@ -199,25 +182,6 @@ static void clean(struct card *card)
 		restart(card);
 }
 
-/* Possession: the signature must belong to the very certificate that was shown. */
-static enum hygie_outcome verify(struct card *card, const struct token_done *done)
-{
-	const struct token_certificate *entry = card_certificate(card);
-	int r;
-
-	if (done->outcome != HYGIE_OK)
-		return done->outcome;
-	if (!entry)
-		return HYGIE_REFUSED;
-	r = certificate_verify_signature(entry->certificate, done->scheme,
-					 card->login.challenge.bytes,
-					 card->login.challenge.size, done->signature,
-					 done->signature_size);
-	if (r == 0)
-		return HYGIE_OK;
-	return r == -EKEYREJECTED ? HYGIE_CARD_NOT_PROVEN : HYGIE_FAULT;
-}
-
 static int on_linger_timeout(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct card *card = userdata;
@@ -245,7 +209,8 @@ static void take_done(struct card *card, const struct wire_message *message)
 	struct token_done done;
 
 	if (token_done_read(message, &done) == 0) {
-		outcome = verify(card, &done);
+		outcome = card_certificates_verify(card_certificate(card),
+						   &card->login.challenge, &done);
 		if (done.has_flags)
 			card->token.flags = done.flags;
 		if (done.text[0])
@@ -314,11 +279,12 @@ static void on_ended(void *context, const char *why)
 	card->helper = NULL;
 	token_report_clear(&card->incoming);
 	if (card->login.running)
-		log_warning("%s: hygie-token ended during a login (%s)", card_reader(card), why);
+		log_warning("%s: hygie-token ended during a login (%s)",
+			    card_reader(card), why);
 	finish_login(card, HYGIE_CARD_BROKEN);
 	if (revive) {
-		log_warning("%s: hygie-token ended while it waited (%s)", card_reader(card),
-			    why);
+		log_warning("%s: hygie-token ended while it waited (%s)",
+			    card_reader(card), why);
 		card->revived = monotonic_now();
 	}
 	if (served || revive) {
@@ -352,8 +318,8 @@ static void start_helper(struct card *card)
 	int r;
 
 	card->state = CARD_READING;
-	r = card_order_start(card->environment, card->profile, card->reader, &order, reason,
-			     sizeof(reason));
+	r = card_order_start(card->environment, card->profile, card->reader, &order,
+			     reason, sizeof(reason));
 	if (r < 0) {
 		fail(card, HYGIE_BROKEN_SETUP, reason);
 		return;
@@ -364,7 +330,7 @@ static void start_helper(struct card *card)
 				 &helper_callbacks, card, &card->helper);
 	if (r < 0) {
 		(void)snprintf(reason, sizeof(reason), "cannot start %s: %s",
-			       settings->helper, strerror(-r));
+			       settings->helper, error_text(-r));
 		fail(card, HYGIE_BROKEN_SETUP, reason);
 	}
 }
@@ -429,7 +395,8 @@ enum card_state card_state(const struct card *card)
 
 const char *card_reader(const struct card *card)
 {
-	return card_has_reader(card) || !card->profile ? card->reader : card->profile->uri;
+	return card_has_reader(card) || !card->profile ? card->reader
+						       : card->profile->uri;
 }
 
 bool card_has_reader(const struct card *card)
@@ -455,81 +422,31 @@ enum hygie_outcome card_problem(const struct card *card, const char **ret_detail
 
 const struct token_certificate *card_certificate(const struct card *card)
 {
-	if (!card->known || card->token.count == 0)
-		return NULL;
-	for (size_t i = 0; i < card->token.count; i++)
-		if (card->token.certificates[i].verdict.reason == TRUST_OK)
-			return &card->token.certificates[i];
-	return &card->token.certificates[0];
-}
-
-time_t card_time(const struct card_environment *environment)
-{
-	time_t now = time(NULL);
-
-	return now > environment->time_floor ? now : environment->time_floor;
+	return card->known ? card_certificates_choose(&card->token) : NULL;
 }
 
 int card_judge(const struct card *card, struct trust_verdict *ret_verdict)
 {
-	const struct card_environment *environment = card->environment;
 	const struct token_certificate *entry = card_certificate(card);
-	struct trust_options options = { .allow_test =
-						 environment->settings->allow_test_cards };
 
-	if (!entry)
-		return -ENOENT;
-	return trust_verify(environment->trust, entry->certificate, card_time(environment),
-			    &options, ret_verdict);
+	return entry ? card_certificate_judge(entry, card->environment, ret_verdict)
+		     : -ENOENT;
+}
+
+bool card_pin_fits(const struct card *card, const struct secret *pin)
+{
+	return card->profile && pin_form_fits(card->profile, &card->token, pin);
 }
 
 void card_retry(struct card *card)
 {
-	/* With a reset under way, another program holds the reader: that one is waited for. */
+	/* With a reset under way another program holds the reader: wait for that one. */
 	if (card->state != CARD_UNREADABLE || !card->profile || card->reset)
 		return;
 	/* One that was killed may not be reaped yet. */
 	helper_free(card->helper);
 	card->helper = NULL;
 	clean(card);
-}
-
-static bool character_fits(uint8_t character, int charset)
-{
-	bool digit = character >= '0' && character <= '9';
-	bool letter = (character >= 'a' && character <= 'z') ||
-		      (character >= 'A' && character <= 'Z');
-
-	switch (charset) {
-	case PROFILE_PIN_DIGITS:
-		return digit;
-	case PROFILE_PIN_ALPHANUMERIC:
-		return digit || letter;
-	default:
-		return character >= 0x20 && character != 0x7F;
-	}
-}
-
-static unsigned narrower(uint32_t token, unsigned profile, bool smallest)
-{
-	if (token == 0)
-		return profile;
-	return (token < profile) == smallest ? token : profile;
-}
-
-bool card_pin_fits(const struct card *card, const struct secret *pin)
-{
-	size_t size = secret_size(pin);
-
-	if (!card->profile || size == 0 || size > HYGIE_PIN_MAX)
-		return false;
-	if (size < narrower(card->token.pin_min, card->profile->pin_min, false) ||
-	    size > narrower(card->token.pin_max, card->profile->pin_max, true))
-		return false;
-	for (size_t i = 0; i < size; i++)
-		if (!character_fits(secret_bytes_const(pin)[i], card->profile->pin_charset))
-			return false;
-	return true;
 }
 
 static int on_login_timeout(sd_event_source *source, uint64_t usec, void *userdata)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One card in one reader (or one token that has none), from insertion to removal: its warm
- * helper, what was read from it, and the one login that may run on it. It goes
+ * One card in one reader (or one token that has none), from insertion to removal: its
+ * warm helper, what was read from it, and the one login that may run on it. It goes
  *
  *	READING (helper warms up; card is reset once more) -> READY -> BUSY (a PIN was
  *	sent) -> READING (the helper is dead, the card reset, a successor warms up) -> READY
@@ -36,7 +36,7 @@ struct card_environment {
 	gid_t helper_gid;
 	time_t time_floor; /* no certificate is judged at an earlier moment */
 	size_t reader_count;
-	char readers[READERS_KNOWN_MAX][READER_NAME_MAX]; /* all that are attached */
+	char readers[READERS_KNOWN_MAX][READER_NAME_MAX];  /* all that are attached */
 	void (*changed)(void *context, struct card *card); /* its state is another now */
 	void *context;
 };
@@ -52,11 +52,14 @@ int card_new(const struct card_environment *environment, const char *reader,
 int card_new_unreadable(const struct card_environment *environment, const char *reader,
 			const char *problem, struct card **ret_card) must_check;
 
-/* It was taken out, or we end: ends the helper and a running login (HYGIE_CARD_REMOVED). */
+/*
+ * It was taken out, or we end: ends the helper and a running login (HYGIE_CARD_REMOVED).
+ */
 void card_free(struct card *card);
 
 enum card_state card_state(const struct card *card);
-const char *card_reader(const struct card *card); /* the token's URI where there is none */
+/* The reader's name, or the token's URI where there is none. */
+const char *card_reader(const struct card *card);
 bool card_has_reader(const struct card *card);
 bool card_is_exclusive(const struct card *card);
 uint32_t card_token_flags(const struct card *card);
@@ -94,5 +97,8 @@ int card_login(struct card *card, const struct secret *pin,
 	       const struct challenge *challenge, uint64_t deadline,
 	       card_login_callback callback, void *context) must_check;
 
-/* Drops the running login without a callback; the helper gets a moment to let the card go. */
+/*
+ * Drops the running login without a callback; the helper gets a moment to let the card
+ * go.
+ */
 void card_login_cancel(struct card *card);

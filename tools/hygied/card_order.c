@@ -67,7 +67,8 @@ int card_order_start(const struct card_environment *environment,
 	return 0;
 }
 
-int card_order_login(const struct secret *pin, const struct token_certificate *certificate,
+int card_order_login(const struct secret *pin,
+		     const struct token_certificate *certificate,
 		     const struct challenge *challenge, struct wire_message **ret_order)
 {
 	struct wire_message *order;

@@ -13,6 +13,7 @@ int card_order_start(const struct card_environment *environment,
 		     size_t reason_size) must_check;
 
 /* WIRE_ORDER_LOGIN: the PIN (NULL at a pin-pad) and one signature over the challenge. */
-int card_order_login(const struct secret *pin, const struct token_certificate *certificate,
+int card_order_login(const struct secret *pin,
+		     const struct token_certificate *certificate,
 		     const struct challenge *challenge,
 		     struct wire_message **ret_order) must_check;

@@ -5,6 +5,7 @@
  */
 #include "hygied/cards.h"
 
+#include "libhygie/error_text.h"
 #include "libhygie/log.h"
 #include "libhygie/printable.h"
 
@@ -17,8 +18,8 @@
 
 struct place {
 	char reader[READER_NAME_MAX]; /* "" for a token by URI */
-	struct card *card;	      /* NULL: empty */
-	uint32_t count;		      /* pcscd's counter */
+	struct card *card;            /* NULL: empty */
+	uint32_t count;               /* pcscd's counter */
 };
 
 struct cards {
@@ -89,16 +90,17 @@ static int make_card(struct cards *cards, const struct reader_event *event,
 	const struct profile *profile;
 
 	if (event->mute)
-		return card_new_unreadable(cards->environment, event->name,
-					   "it gives no answer to reset: is it upside down?",
-					   ret_card);
+		return card_new_unreadable(
+			cards->environment, event->name,
+			"it gives no answer to reset: is it upside down?", ret_card);
 	profile = profile_for_reader(cards->profiles, event->name, event->atr,
 				     event->atr_size);
 	if (!profile)
-		return card_new_unreadable(cards->environment, event->name,
-					   "no card profile knows its answer to reset; see "
-					   "hygie-cards(5)",
-					   ret_card);
+		return card_new_unreadable(
+			cards->environment, event->name,
+			"no card profile knows its answer to reset; see "
+			"hygie-cards(5)",
+			ret_card);
 	return card_new(cards->environment, event->name, profile, ret_card);
 }
 
@@ -110,7 +112,7 @@ static void insert_card(struct cards *cards, struct place *place,
 	log_info("%s: card inserted", place->reader);
 	r = make_card(cards, event, &place->card);
 	if (r < 0) {
-		log_error("%s: cannot take the card: %s", place->reader, strerror(-r));
+		log_error("%s: cannot take the card: %s", place->reader, error_text(-r));
 		return;
 	}
 	cards->listener(cards->context, CARDS_CHANGED, place->card);
@@ -121,9 +123,13 @@ static void reader_changed(struct cards *cards, const struct reader_event *event
 	struct place *place;
 	bool same;
 
-	/* It could be told to no helper and no client, and would spoil the others' orders. */
+	/*
+	 * It could be told to no helper and no client, and would spoil the others'
+	 * orders.
+	 */
 	if (!printable_is_clean(event->name, strlen(event->name))) {
-		log_error("%s: a reader whose name is no text is left alone", event->name);
+		log_error("%s: a reader whose name is no text is left alone",
+			  event->name);
 		return;
 	}
 	place = place_for(cards, event->name);
@@ -227,7 +233,8 @@ int cards_start(struct card_environment *environment, const struct profiles *pro
 	environment->context = cards;
 	r = add_tokens(cards);
 	if (r >= 0)
-		r = readers_start(environment->loop, on_reader_event, cards, &cards->readers);
+		r = readers_start(environment->loop, on_reader_event, cards,
+				  &cards->readers);
 	if (r < 0) {
 		cards_free(cards);
 		return r;
@@ -261,8 +268,9 @@ size_t cards_reader_count(const struct cards *cards)
 
 const char *cards_reader_at(const struct cards *cards, size_t index)
 {
-	return index < cards->environment->reader_count ? cards->environment->readers[index] :
-							  NULL;
+	return index < cards->environment->reader_count
+		       ? cards->environment->readers[index]
+		       : NULL;
 }
 
 bool cards_service_is_up(const struct cards *cards)

@@ -11,17 +11,19 @@ struct cards;
 
 enum cards_change {
 	CARDS_CHANGED = 1, /* a card came, or its state is another now */
-	CARDS_LEAVING,	   /* `card` is about to be freed: forget it */
+	CARDS_LEAVING,     /* `card` is about to be freed: forget it */
 };
 
-typedef void (*cards_listener)(void *context, enum cards_change change, struct card *card);
+typedef void (*cards_listener)(void *context, enum cards_change change,
+			       struct card *card);
 
 /*
  * Starts watching. `environment` is the caller's, filled but for readers, changed and
  * context; profiles are borrowed. The caller owns the result.
  */
 int cards_start(struct card_environment *environment, const struct profiles *profiles,
-		cards_listener listener, void *context, struct cards **ret_cards) must_check;
+		cards_listener listener, void *context,
+		struct cards **ret_cards) must_check;
 void cards_free(struct cards *cards);
 
 /* The cards that are in: NULL after the last. */

@@ -7,6 +7,7 @@
  */
 #include "hygied/helper.h"
 
+#include "libhygie/error_text.h"
 #include "libhygie/log.h"
 #include "libhygie/protocol.h"
 
@@ -23,7 +24,7 @@
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-journal.h>
 
-#define CHILD_STACK_SIZE (64 * 1024)
+#define CHILD_STACK_SIZE ((size_t)64 * 1024)
 #define HELPER_SOCKET_FD 3
 #define REPORTS_MAX 64 /* messages from one helper; then it is talking nonsense */
 
@@ -61,7 +62,7 @@ __attribute__((no_sanitize_address)) static int child_main(void *argument)
 	for (int number = 1; number < NSIG; number++)
 		(void)sigaction(number, &ignore, NULL);
 	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)pthread_sigmask(SIG_SETMASK, &none, NULL);
 	if (dup2(child->input, STDIN_FILENO) >= 0 &&
 	    dup2(child->output, STDOUT_FILENO) >= 0 &&
 	    dup2(child->output, STDERR_FILENO) >= 0 &&
@@ -95,8 +96,8 @@ static int move_up(int fd)
 
 static int clone_child(struct child *child, int *ret_pidfd)
 {
-	const int flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_NEWNS | CLONE_NEWPID |
-			  CLONE_NEWIPC | CLONE_NEWNET | SIGCHLD;
+	const int flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_NEWNS |
+			  CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWNET | SIGCHLD;
 	sigset_t all, before;
 	int pidfd = -1, error = 0;
 	void *stack;
@@ -106,10 +107,10 @@ static int clone_child(struct child *child, int *ret_pidfd)
 	if (stack == MAP_FAILED)
 		return -ENOMEM;
 	(void)sigfillset(&all);
-	(void)sigprocmask(SIG_SETMASK, &all, &before);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
 	if (clone(child_main, (char *)stack + CHILD_STACK_SIZE, flags, child, &pidfd) < 0)
 		error = -errno;
-	(void)sigprocmask(SIG_SETMASK, &before, NULL);
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 	(void)munmap(stack, CHILD_STACK_SIZE);
 	if (error < 0)
 		return error;
@@ -123,7 +124,8 @@ static int spawn(struct helper *helper, const char *program)
 	struct child child = { .program = program };
 	int pair[2], r;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) <
+	    0)
 		return -errno;
 	helper->socket = pair[0];
 	peer = move_up(pair[1]);
@@ -158,7 +160,7 @@ static bool take_report(struct helper *helper)
 	if (r < 0) {
 		if (r != -ECONNRESET)
 			log_warning("hygie-token sent a message that is not one: %s",
-				    strerror(-r));
+				    error_text(-r));
 		return false;
 	}
 	type = wire_message_type(message);
@@ -196,7 +198,8 @@ static void describe_end(const siginfo_t *info, char *text, size_t size)
 		(void)snprintf(text, size, "signal %d", info->si_status);
 }
 
-static int on_process_end(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+static int on_process_end(sd_event_source *source, int fd, uint32_t revents,
+			  void *userdata)
 {
 	struct helper *helper = userdata;
 	siginfo_t info = { 0 };
@@ -220,14 +223,15 @@ static int watch(struct helper *helper, sd_event *loop)
 {
 	int r;
 
-	r = sd_event_add_io(loop, &helper->socket_source, helper->socket, EPOLLIN, on_socket,
-			    helper);
+	r = sd_event_add_io(loop, &helper->socket_source, helper->socket, EPOLLIN,
+			    on_socket, helper);
 	if (r < 0)
 		return r;
 	/* After the socket's, so that its answer is heard before its end. */
-	(void)sd_event_source_set_priority(helper->socket_source, SD_EVENT_PRIORITY_NORMAL - 1);
-	return sd_event_add_io(loop, &helper->pid_source, helper->pidfd, EPOLLIN, on_process_end,
-			       helper);
+	(void)sd_event_source_set_priority(helper->socket_source,
+					   SD_EVENT_PRIORITY_NORMAL - 1);
+	return sd_event_add_io(loop, &helper->pid_source, helper->pidfd, EPOLLIN,
+			       on_process_end, helper);
 }
 
 int helper_start(sd_event *loop, const char *program, const struct wire_message *order,
@@ -265,7 +269,6 @@ int helper_login(struct helper *helper, const struct wire_message *order)
 	helper->state = PROTOCOL_TOKEN_WORKING;
 	return wire_send(helper->socket, order);
 }
-
 
 void helper_kill(struct helper *helper)
 {

@@ -18,14 +18,16 @@ struct helper_callbacks {
 	 * this call; killing it is fine.
 	 */
 	void (*report)(void *context, const struct wire_message *message);
-	/* The process has ended and is reaped; `why` says how, for the log. Free it here. */
+	/*
+	 * The process has ended and is reaped; `why` says how, for the log. Free it here.
+	 */
 	void (*ended)(void *context, const char *why);
 };
 
 /*
  * Starts `program` as root in new mount, PID, IPC and network namespaces with its socket
- * on descriptor 3, and sends it `order` (WIRE_ORDER_START). Negative errno on failure. The
- * caller owns the result.
+ * on descriptor 3, and sends it `order` (WIRE_ORDER_START). Negative errno on failure.
+ * The caller owns the result.
  */
 int helper_start(sd_event *loop, const char *program, const struct wire_message *order,
 		 const struct helper_callbacks *callbacks, void *context,
@@ -34,7 +36,9 @@ int helper_start(sd_event *loop, const char *program, const struct wire_message 
 /* Sends WIRE_ORDER_LOGIN, once. */
 int helper_login(struct helper *helper, const struct wire_message *order) must_check;
 
-/* Kills the process; `ended` comes when it is gone. Harmless when it has ended already. */
+/*
+ * Kills the process; `ended` comes when it is gone. Harmless when it has ended already.
+ */
 void helper_kill(struct helper *helper);
 
 /* Kills, reaps and frees without a callback; takes NULL. */

@@ -23,5 +23,6 @@ struct hygied {
 	struct card_environment environment;
 	struct cards *cards;
 	struct server *server;
-	uint64_t settled; /* monotonic: by then the readers that are there were heard of */
+	uint64_t
+		settled; /* monotonic: by then the readers that are there were heard of */
 };

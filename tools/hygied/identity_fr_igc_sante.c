@@ -253,8 +253,10 @@ static int subject_read(const X509_NAME *subject, struct identity *identity,
 	return r < 0 ? r : 0;
 }
 
-int identity_read_fr_igc_sante(const struct certificate *c, struct identity *identity,
-			       char *reason, size_t reason_size)
+int identity_read_fr_igc_sante(
+	const struct certificate *c, struct identity *identity,
+	/* NOLINTNEXTLINE(readability-non-const-parameter): written by refusals */
+	char *reason, size_t reason_size)
 {
 	const struct refusal refusal = { reason, reason_size };
 	const X509 *x509 = certificate_x509(c);

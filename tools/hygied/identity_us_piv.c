@@ -96,7 +96,7 @@ static int card_id_take(const ASN1_TYPE *value, struct identity *identity,
 		return refuse(refusal,
 			      "The FASC-N in the certificate is not 25 bytes long.");
 	for (int i = 0; i < 25; i++)
-		(void)snprintf(identity->card_id + 2 * i, 3, "%02X",
+		(void)snprintf(identity->card_id + 2 * (size_t)i, 3, "%02X",
 			       ASN1_STRING_get0_data(bytes)[i]);
 	return 0;
 }
@@ -182,8 +182,10 @@ static int subject_read(const X509_NAME *subject, struct identity *identity,
 	return 0;
 }
 
-int identity_read_us_piv(const struct certificate *c, struct identity *identity,
-			 char *reason, size_t reason_size)
+int identity_read_us_piv(
+	const struct certificate *c, struct identity *identity,
+	/* NOLINTNEXTLINE(readability-non-const-parameter): written by refusals */
+	char *reason, size_t reason_size)
 {
 	const struct refusal refusal = { reason, reason_size };
 	X509 *x509 = certificate_x509(c);

@@ -6,8 +6,8 @@
 #include "hygied/login.h"
 
 #include "hygied/candidate.h"
+#include "hygied/login_request.h"
 #include "hygied/login_result.h"
-#include "hygied/policy.h"
 #include "hygied/reset.h"
 #include "libhygie/deadline.h"
 #include "libhygie/log.h"
@@ -29,11 +29,12 @@ static void finish(struct login *login, enum hygie_outcome outcome, const char *
 	login_result_send(login, outcome, text);
 }
 
-static void set_timer(struct login *login, uint64_t deadline, sd_event_time_handler_t handler)
+static void set_timer(struct login *login, uint64_t deadline,
+		      sd_event_time_handler_t handler)
 {
 	login->timer = sd_event_source_disable_unref(login->timer);
-	if (sd_event_add_time(login->hygied->loop, &login->timer, CLOCK_MONOTONIC, deadline,
-			      1000, handler, login) < 0)
+	if (sd_event_add_time(login->hygied->loop, &login->timer, CLOCK_MONOTONIC,
+			      deadline, 1000, handler, login) < 0)
 		finish(login, HYGIE_FAULT, NULL);
 }
 
@@ -162,7 +163,9 @@ static void on_probed(void *context, bool done)
 		finish(login, HYGIE_CARD_BUSY, NULL);
 }
 
-/* Before a person types a PIN: is the reader free? A program that holds it is told now. */
+/*
+ * Before a person types a PIN: is the reader free? A program that holds it is told now.
+ */
 static void probe(struct login *login)
 {
 	if (!card_has_reader(login->card) || card_state(login->card) != CARD_READY) {
@@ -173,8 +176,8 @@ static void probe(struct login *login)
 	set_timer(login, deadline_after(login->hygied->settings.busy_deadline),
 		  on_probe_timeout);
 	if (login->stage == LOGIN_PROBING &&
-	    reset_start(login->hygied->loop, card_reader(login->card), PROBE_READER, on_probed,
-			login, &login->probe) < 0)
+	    reset_start(login->hygied->loop, card_reader(login->card), PROBE_READER,
+			on_probed, login, &login->probe) < 0)
 		finish(login, HYGIE_FAULT, NULL);
 }
 
@@ -183,7 +186,8 @@ static void take_card(struct login *login, struct card *card, const char *user)
 	const struct token_certificate *entry = card_certificate(card);
 
 	login->card = card;
-	memcpy(login->key_id, certificate_key_id(entry->certificate), sizeof(login->key_id));
+	memcpy(login->key_id, certificate_key_id(entry->certificate),
+	       sizeof(login->key_id));
 	if (!login->enrolment)
 		(void)snprintf(login->user, sizeof(login->user), "%s", user);
 	if (login->enrolment)
@@ -248,6 +252,7 @@ static const char *holder(const struct login *login)
 	return entry && entry->has_identity ? entry->identity.display_name : login->user;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): prove() comes back once, told_last is set then */
 static void ask_pin(struct login *login)
 {
 	uint32_t flags = card_token_flags(login->card);
@@ -261,8 +266,8 @@ static void ask_pin(struct login *login)
 	}
 	login->told_last = last;
 	if (last || (flags & TOKEN_PIN_COUNT_LOW))
-		peer_say(login->peer, WIRE_WARNING, last ? TEXT_PIN_LAST : TEXT_PIN_LOW, NULL,
-			 0);
+		peer_say(login->peer, WIRE_WARNING, last ? TEXT_PIN_LAST : TEXT_PIN_LOW,
+			 NULL, 0);
 	if (flags & TOKEN_PIN_PAD) {
 		peer_say(login->peer, WIRE_INFO, TEXT_PIN_PAD, arguments, 1);
 		login->deadline = deadline_after(login->hygied->settings.pinpad_deadline);
@@ -270,9 +275,10 @@ static void ask_pin(struct login *login)
 		return;
 	}
 	login->stage = LOGIN_ASKING_PIN;
-	peer_ask(login->peer, false, last ? TEXT_PIN_PROMPT_LAST : TEXT_PIN_PROMPT, arguments,
-		 1);
-	set_timer(login, deadline_after(login->hygied->settings.pin_wait), login_on_silence);
+	peer_ask(login->peer, false, last ? TEXT_PIN_PROMPT_LAST : TEXT_PIN_PROMPT,
+		 arguments, 1);
+	set_timer(login, deadline_after(login->hygied->settings.pin_wait),
+		  login_on_silence);
 }
 
 static int on_queue_timeout(sd_event_source *source, uint64_t usec, void *userdata)
@@ -315,8 +321,8 @@ static void send_pin(struct login *login)
 	struct secret *pin = login->pin;
 	int r;
 
-	r = challenge_new(login->enrolment ? "hygie-enrol-v1" : "hygie-auth-v1", login->user,
-			  login->service, &challenge);
+	r = challenge_new(login->enrolment ? "hygie-enrol-v1" : "hygie-auth-v1",
+			  login->user, login->service, &challenge);
 	login->stage = LOGIN_PROVING;
 	login->timer = sd_event_source_disable_unref(login->timer);
 	login->pin = NULL;
@@ -328,7 +334,10 @@ static void send_pin(struct login *login)
 		finish(login, HYGIE_CARD_BROKEN, NULL);
 }
 
-/* Goes to the card as soon as it is ready: another login, or a successor's start, first. */
+/*
+ * Goes to the card as soon as it is ready: another login, or a successor's start, first.
+ */
+/* NOLINTNEXTLINE(misc-no-recursion): as ask_pin() */
 static void prove(struct login *login)
 {
 	enum hygie_outcome outcome;
@@ -352,7 +361,10 @@ static void prove(struct login *login)
 		finish(login, outcome, text);
 	} else if ((card_token_flags(login->card) & TOKEN_PIN_FINAL_TRY) &&
 		   !login->told_last) {
-		/* A try was lost meanwhile: the last one is typed knowingly or not at all. */
+		/*
+		 * A try was lost meanwhile: the last one is typed knowingly or not at
+		 * all.
+		 */
 		secret_free(login->pin);
 		login->pin = NULL;
 		ask_pin(login);
@@ -384,7 +396,8 @@ static void on_answer(void *self, struct secret *answer)
 		take_who(login, answer);
 	} else if (login->stage == LOGIN_ASKING_PIN && secret_size(answer) == 0) {
 		finish(login, HYGIE_GAVE_UP, NULL);
-	} else if (login->stage == LOGIN_ASKING_PIN && !card_pin_fits(login->card, answer)) {
+	} else if (login->stage == LOGIN_ASKING_PIN &&
+		   !card_pin_fits(login->card, answer)) {
 		finish(login, HYGIE_PIN_MALFORMED, NULL);
 	} else if (login->stage == LOGIN_ASKING_PIN) {
 		login->pin = owned;
@@ -438,64 +451,6 @@ static const struct dialogue login_dialogue = {
 	.free = login_free,
 };
 
-static int optional(int r)
-{
-	return r == -ENOENT ? 0 : r;
-}
-
-static int read_request(struct login *login, const struct wire_message *request)
-{
-	uint32_t flags = 0;
-	int r;
-
-	login->enrolment = wire_message_type(request) == WIRE_REQUEST_ENROL;
-	r = optional(wire_get_string(request, TAG_USER, login->user, sizeof(login->user)));
-	if (r >= 0)
-		r = optional(wire_get_string(request, TAG_SERVICE, login->service,
-					     sizeof(login->service)));
-	if (r >= 0)
-		r = optional(wire_get_string(request, TAG_READER, login->reader,
-					     sizeof(login->reader)));
-	if (r >= 0)
-		r = optional(wire_get_u32(request, TAG_FLAGS, &flags));
-	if (r >= 0 && login->enrolment && login->user[0] == '\0')
-		r = -EBADMSG;
-	login->reassign = (flags & REQUEST_REASSIGN) != 0;
-	return r;
-}
-
-/* A name with a typing mistake costs no PIN, and enrols nobody who is not there. */
-static enum hygie_outcome admit_enrolment(const struct login *login)
-{
-	if (!policy_may_administer(peer_uid(login->peer)))
-		return HYGIE_NOT_ALLOWED;
-	return policy_user_exists(login->user) ? HYGIE_OK : HYGIE_NO_SUCH_USER;
-}
-
-/* May this peer ask that, and has the user a card at all? Before any prompt. */
-static enum hygie_outcome admit(struct login *login)
-{
-	const struct settings *settings = &login->hygied->settings;
-	uid_t peer = peer_uid(login->peer);
-	enum enrolment_state state;
-
-	if (login->enrolment)
-		return admit_enrolment(login);
-	if (login->user[0] == '\0' && peer != 0 &&
-	    !policy_user_name(peer, login->user, sizeof(login->user)))
-		return HYGIE_NOT_ALLOWED;
-	if (login->user[0] == '\0')
-		return HYGIE_OK;
-	if (!policy_may_authenticate(settings, peer, login->user))
-		return HYGIE_NOT_ALLOWED;
-	if (registry_user_state(login->hygied->registry, login->user, &state) < 0)
-		return HYGIE_BROKEN_SETUP;
-	/* Whose cards were all revoked is no stranger whom the password may let in. */
-	if (state == ENROLMENT_REVOKED)
-		return HYGIE_CARD_REVOKED;
-	return state == ENROLMENT_ACTIVE ? HYGIE_OK : HYGIE_USER_UNKNOWN;
-}
-
 void login_serve(struct hygied *hygied, struct peer *peer,
 		 const struct wire_message *request)
 {
@@ -511,13 +466,13 @@ void login_serve(struct hygied *hygied, struct peer *peer,
 	login->peer = peer;
 	login->started = monotonic_now();
 	peer_set_dialogue(peer, &login_dialogue, login);
-	if (read_request(login, request) < 0) {
+	if (login_request_read(login, request) < 0) {
 		finish(login, HYGIE_BAD_REQUEST, NULL);
 		return;
 	}
 	login->pretyped = settings_is_pretyped(settings, login->service);
 	login->card_deadline = deadline_after(login->pretyped ? 0 : settings->card_wait);
-	outcome = admit(login);
+	outcome = login_request_admit(login);
 	if (outcome != HYGIE_OK) {
 		finish(login, outcome, NULL);
 		return;

@@ -11,6 +11,8 @@
 #include "hygied/hygied.h"
 #include "hygied/peer.h"
 
-/* Serves WIRE_REQUEST_AUTHENTICATE and WIRE_REQUEST_ENROL; the peer owns what it starts. */
+/*
+ * Serves WIRE_REQUEST_AUTHENTICATE and WIRE_REQUEST_ENROL; the peer owns what it starts.
+ */
 void login_serve(struct hygied *hygied, struct peer *peer,
 		 const struct wire_message *request);

@@ -7,6 +7,8 @@
 #include "hygied/candidate.h"
 #include "hygied/policy.h"
 #include "libhygie/deadline.h"
+#include "libhygie/error_text.h"
+#include "libhygie/hex.h"
 #include "libhygie/log.h"
 
 #include <errno.h>
@@ -15,12 +17,11 @@
 #include <time.h>
 
 #define CARD_ID_SIZE 17
-#define WARN_BEFORE_END (30 * 24 * 3600)
+#define WARN_BEFORE_END ((time_t)30 * 24 * 3600)
 
 static void name_card(const struct login *login, char ret_name[CARD_ID_SIZE])
 {
-	for (size_t i = 0; i < 8; i++)
-		(void)snprintf(ret_name + 2 * i, 3, "%02x", login->key_id[i]);
+	hex_write(login->key_id, CARD_ID_SIZE / 2, ret_name);
 }
 
 static const struct token_certificate *certificate_of(const struct login *login)
@@ -63,10 +64,12 @@ static enum hygie_outcome confirm_enrolment(const struct login *login)
 		return HYGIE_CARD_REVOKED;
 	if (strcmp(enrolment.user, login->user) != 0)
 		return HYGIE_CARD_OTHER_USER;
-	return entry && enrolment_names(&enrolment, entry) ? HYGIE_OK : HYGIE_CARD_UNKNOWN;
+	return entry && enrolment_names(&enrolment, entry) ? HYGIE_OK
+							   : HYGIE_CARD_UNKNOWN;
 }
 
-static int fill_enrolment(const struct login *login, const struct token_certificate *entry,
+static int fill_enrolment(const struct login *login,
+			  const struct token_certificate *entry,
 			  struct enrolment *ret_enrolment)
 {
 	struct enrolment *enrolment = ret_enrolment;
@@ -115,7 +118,8 @@ static enum hygie_outcome store_enrolment(const struct login *login)
 	if (r == -EEXIST)
 		return HYGIE_ALREADY_ENROLLED;
 	if (r < 0)
-		log_error("cannot store the enrolment of %s: %s", login->user, strerror(-r));
+		log_error("cannot store the enrolment of %s: %s", login->user,
+			  error_text(-r));
 	return r < 0 ? HYGIE_BROKEN_SETUP : HYGIE_OK;
 }
 
@@ -131,16 +135,17 @@ static void audit(const struct login *login, enum hygie_outcome outcome)
 	(void)snprintf(uid, sizeof(uid), "%u", peer_uid(login->peer));
 	(void)snprintf(took, sizeof(took), "%llu",
 		       (unsigned long long)(monotonic_now() - login->started) / 1000);
-	log_audit(login->enrolment ? "enrol" : "authenticate", outcome,
-		  (const struct log_field[]){
-			  { "HYGIE_USER", login->user[0] ? login->user : NULL },
-			  { "HYGIE_SERVICE", login->service[0] ? login->service : NULL },
-			  { "HYGIE_CARD", known ? card : NULL },
-			  { "HYGIE_READER", login->card ? card_reader(login->card) : NULL },
-			  { "HYGIE_PEER_UID", uid },
-			  { "HYGIE_MILLISECONDS", took },
-		  },
-		  6);
+	log_audit(
+		login->enrolment ? "enrol" : "authenticate", outcome,
+		(const struct log_field[]){
+			{ "HYGIE_USER", login->user[0] ? login->user : NULL },
+			{ "HYGIE_SERVICE", login->service[0] ? login->service : NULL },
+			{ "HYGIE_CARD", known ? card : NULL },
+			{ "HYGIE_READER", login->card ? card_reader(login->card) : NULL },
+			{ "HYGIE_PEER_UID", uid },
+			{ "HYGIE_MILLISECONDS", took },
+		},
+		6);
 }
 
 /* A certificate that ends soon is told, so that no morning begins with a dead card. */
@@ -153,7 +158,8 @@ static void warn_of_end(const struct login *login, const struct token_certificat
 
 	if (end - card_time(&login->hygied->environment) > WARN_BEFORE_END)
 		return;
-	if (!gmtime_r(&end, &parts) || strftime(date, sizeof(date), "%Y-%m-%d", &parts) == 0)
+	if (!gmtime_r(&end, &parts) ||
+	    strftime(date, sizeof(date), "%Y-%m-%d", &parts) == 0)
 		return;
 	peer_say(login->peer, WIRE_WARNING, TEXT_CERTIFICATE_ENDS, arguments, 1);
 }
@@ -169,7 +175,8 @@ static void send_success(struct login *login)
 	(void)snprintf(ticket.user, sizeof(ticket.user), "%s", login->user);
 	memcpy(ticket.key_id, login->key_id, sizeof(ticket.key_id));
 	if (!entry || wire_message_new(WIRE_RESULT, &result) < 0 ||
-	    (!login->enrolment && tickets_issue(login->hygied->tickets, &ticket, name) < 0)) {
+	    (!login->enrolment &&
+	     tickets_issue(login->hygied->tickets, &ticket, name) < 0)) {
 		audit(login, HYGIE_FAULT);
 		peer_finish(login->peer, HYGIE_FAULT, NULL);
 		return;
@@ -223,8 +230,8 @@ void login_result_send(struct login *login, enum hygie_outcome outcome, const ch
 	if (outcome == HYGIE_OK && peer_is_finished(login->peer))
 		outcome = HYGIE_GAVE_UP;
 	if (outcome == HYGIE_OK)
-		outcome = login->enrolment ? store_enrolment(login) :
-					     confirm_enrolment(login);
+		outcome = login->enrolment ? store_enrolment(login)
+					   : confirm_enrolment(login);
 	if (outcome == HYGIE_OK) {
 		send_success(login);
 		return;

@@ -11,10 +11,10 @@
 enum login_stage {
 	LOGIN_CHOOSING = 1, /* no card yet */
 	LOGIN_ASKING_WHO,
-	LOGIN_PROBING,	   /* is the reader free? */
+	LOGIN_PROBING, /* is the reader free? */
 	LOGIN_ASKING_PIN,
-	LOGIN_QUEUED,	   /* PIN there, card not ready */
-	LOGIN_PROVING,	   /* PIN on its way */
+	LOGIN_QUEUED,  /* PIN there, card not ready */
+	LOGIN_PROVING, /* PIN on its way */
 	LOGIN_FINISHED,
 };
 
@@ -49,5 +49,7 @@ void login_result_describe_card(const struct login *login);
  */
 void login_result_send(struct login *login, enum hygie_outcome outcome, const char *text);
 
-/* The client went away before there was a result: that, too, is for the auditor to see. */
+/*
+ * The client went away before there was a result: that, too, is for the auditor to see.
+ */
 void login_result_abandon(const struct login *login);

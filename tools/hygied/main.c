@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * hygied: reads its set-up, opens its socket, runs the loop. Every mistake in the set-up is
- * told before anything is served.
+ * hygied: reads its set-up, opens its socket, runs the loop. Every mistake in the set-up
+ * is told before anything is served.
  */
 #include "hygied/hygied.h"
+#include "hygied/policy.h"
 #include "hygied/server.h"
 #include "libhygie/deadline.h"
+#include "libhygie/error_text.h"
 #include "libhygie/log.h"
 #include "libhygie/trusted_file.h"
 
 #include <errno.h>
 #include <getopt.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -60,6 +61,7 @@ static int parse_options(int argc, char *argv[], struct options *ret_options)
 	};
 	int option;
 
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): there is no other thread yet */
 	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
 		switch (option) {
 		case 'c':
@@ -117,28 +119,31 @@ static int load_profiles(struct hygied *hygied, bool check)
 
 static int find_helper_user(struct hygied *hygied, bool check)
 {
-	const struct passwd *entry = getpwnam(hygied->settings.helper_user);
 	char text[HYGIE_TEXT_MAX];
+	uid_t uid = 0;
+	gid_t gid = 0;
 
-	if (!entry || entry->pw_uid == 0) {
-		(void)snprintf(text, sizeof(text),
-			       "There is no system user \"%s\" for hygie-token: make it with "
-			       "systemd-sysusers, or name another under [helper].",
-			       hygied->settings.helper_user);
+	if (!policy_user_ids(hygied->settings.helper_user, &uid, &gid) || uid == 0) {
+		(void)snprintf(
+			text, sizeof(text),
+			"There is no system user \"%s\" for hygie-token: make it with "
+			"systemd-sysusers, or name another under [helper].",
+			hygied->settings.helper_user);
 		tell(check, text);
 		return -ENOENT;
 	}
-	hygied->environment.helper_uid = entry->pw_uid;
-	hygied->environment.helper_gid = entry->pw_gid;
+	hygied->environment.helper_uid = uid;
+	hygied->environment.helper_gid = gid;
 	return 0;
 }
 
 /* It starts as root: only root may have written it. */
 static int judge_helper(const struct hygied *hygied, bool check)
 {
-	struct file_error error;
+	struct file_error error = { "" };
 	int fd = -1;
-	int r = trusted_file_open(hygied->settings.helper, 0, TRUSTED_ANY_LINKS, &fd, &error);
+	int r = trusted_file_open(hygied->settings.helper, 0, TRUSTED_ANY_LINKS, &fd,
+				  &error);
 
 	if (r < 0)
 		tell(check, error.text);
@@ -240,8 +245,9 @@ static int add_signals(sd_event *loop)
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGTERM);
 	(void)sigaddset(&set, SIGINT);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-		return -errno;
+	r = -pthread_sigmask(SIG_BLOCK, &set, NULL);
+	if (r < 0)
+		return r;
 	(void)signal(SIGPIPE, SIG_IGN);
 	r = sd_event_add_signal(loop, NULL, SIGTERM, NULL, NULL);
 	return r < 0 ? r : sd_event_add_signal(loop, NULL, SIGINT, NULL, NULL);
@@ -312,7 +318,7 @@ int main(int argc, char *argv[])
 		if (r >= 0)
 			r = serve(hygied);
 		if (r < 0)
-			log_error("cannot serve: %s", strerror(-r));
+			log_error("cannot serve: %s", error_text(-r));
 	}
 	if (hygied)
 		unload(hygied);

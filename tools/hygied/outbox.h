@@ -8,7 +8,7 @@
 
 #include "libhygie/wire.h"
 
-#define OUTBOX_MAX (16u * 1024 * 1024) /* bytes of messages: some 30,000 records */
+#define OUTBOX_MAX ((size_t)16 * 1024 * 1024) /* bytes of messages: some 30,000 records */
 
 struct outbox_entry;
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One connection; see peer.h. What a peer has no room for waits for ten seconds; then it is
- * dropped, as is one that says something out of turn.
+ * One connection; see peer.h. What a peer has no room for waits for ten seconds; then it
+ * is dropped, as is one that says something out of turn.
  */
 #include "hygied/peer.h"
 
 #include "hygied/cards.h"
 #include "hygied/outbox.h"
 #include "libhygie/deadline.h"
+#include "libhygie/error_text.h"
 #include "libhygie/log.h"
 
 #include <errno.h>
@@ -65,7 +66,8 @@ static int wait_for_room(struct peer *peer, const struct wire_message *message)
 	r = sd_event_add_time(sd_event_source_get_event(peer->source), &peer->timer,
 			      CLOCK_MONOTONIC, deadline_after(SLOW_READER_MS), 0,
 			      on_slow_reader, peer);
-	return r < 0 ? r : sd_event_source_set_io_events(peer->source, EPOLLIN | EPOLLOUT);
+	return r < 0 ? r
+		     : sd_event_source_set_io_events(peer->source, EPOLLIN | EPOLLOUT);
 }
 
 static void on_room(struct peer *peer)
@@ -84,7 +86,8 @@ static void take_answer(struct peer *peer, const struct wire_message *message)
 {
 	cleanup_secret struct secret *answer = NULL;
 
-	if (wire_get_secret(message, TAG_ANSWER, &answer) < 0 || !peer->dialogue->answer) {
+	if (wire_get_secret(message, TAG_ANSWER, &answer) < 0 ||
+	    !peer->dialogue->answer) {
 		peer_finish(peer, HYGIE_BAD_REQUEST, NULL);
 		return;
 	}
@@ -100,8 +103,8 @@ static void take_message(struct peer *peer, const struct wire_message *message)
 
 	(void)wire_message_bytes(message, &size);
 	if (size > REQUEST_SIZE_MAX || !protocol_allows(peer->state, type)) {
-		log_warning("uid %u: message 0x%04x of %zu bytes out of turn", peer->uid, type,
-			    size);
+		log_warning("uid %u: message 0x%04x of %zu bytes out of turn", peer->uid,
+			    type, size);
 		peer_finish(peer, HYGIE_BAD_REQUEST, NULL);
 		return;
 	}
@@ -133,7 +136,8 @@ static int on_event(sd_event_source *source, int fd, uint32_t revents, void *use
 	if (r == -EAGAIN || (r >= 0 && peer->finished))
 		return 0;
 	if (r == -EBADMSG || r == -EMSGSIZE || r == -EPROTONOSUPPORT) {
-		log_warning("uid %u: a message that is not one: %s", peer->uid, strerror(-r));
+		log_warning("uid %u: a message that is not one: %s", peer->uid,
+			    error_text(-r));
 		peer_finish(peer, HYGIE_BAD_REQUEST, NULL);
 	} else if (r < 0) {
 		peer->callbacks->gone(peer->context, peer);
@@ -169,8 +173,8 @@ int peer_new(sd_event *loop, int fd, uid_t uid, const struct peer_callbacks *cal
 	r = sd_event_add_io(loop, &peer->source, fd, EPOLLIN, on_event, peer);
 	if (r >= 0)
 		r = sd_event_add_time(loop, &peer->timer, CLOCK_MONOTONIC,
-				      deadline_after(REQUEST_WAIT_MS), 0, on_request_timeout,
-				      peer);
+				      deadline_after(REQUEST_WAIT_MS), 0,
+				      on_request_timeout, peer);
 	if (r < 0) {
 		peer_free(peer);
 		return r;
@@ -234,7 +238,7 @@ void peer_send(struct peer *peer, const struct wire_message *message)
 		r = wait_for_room(peer, message);
 	if (r < 0) {
 		if (r != -EPIPE && r != -ECONNRESET)
-			log_warning("uid %u: cannot send: %s", peer->uid, strerror(-r));
+			log_warning("uid %u: cannot send: %s", peer->uid, error_text(-r));
 		hang_up(peer);
 	}
 }

@@ -22,7 +22,10 @@ enum cards_change;
 
 /* How a running request hears of the world. Each may call peer_finish. */
 struct dialogue {
-	/* The answer to the open prompt; taken over. NULL function: prompts are never made. */
+	/*
+	 * The answer to the open prompt; taken over. NULL function: prompts are never
+	 * made.
+	 */
 	void (*answer)(void *self, struct secret *answer);
 	/* A card came, changed or is leaving. May be NULL. */
 	void (*card_changed)(void *self, enum cards_change change, struct card *card);
@@ -31,7 +34,8 @@ struct dialogue {
 
 /* What a peer's request and end mean to the server. */
 struct peer_callbacks {
-	void (*request)(void *context, struct peer *peer, const struct wire_message *request);
+	void (*request)(void *context, struct peer *peer,
+			const struct wire_message *request);
 	void (*gone)(void *context, struct peer *peer); /* frees it with peer_free */
 };
 

@@ -31,7 +31,8 @@ bool policy_user_name(uid_t uid, char *ret_name, size_t size)
 	return true;
 }
 
-static bool user_entry(const char *user, char *buffer, size_t size, struct passwd *ret_entry)
+static bool user_entry(const char *user, char *buffer, size_t size,
+		       struct passwd *ret_entry)
 {
 	struct passwd *found = NULL;
 
@@ -44,6 +45,18 @@ bool policy_user_exists(const char *user)
 	struct passwd entry;
 
 	return user_entry(user, buffer, sizeof(buffer), &entry);
+}
+
+bool policy_user_ids(const char *user, uid_t *ret_uid, gid_t *ret_gid)
+{
+	char buffer[NSS_BUFFER_SIZE];
+	struct passwd entry;
+
+	if (!user_entry(user, buffer, sizeof(buffer), &entry))
+		return false;
+	*ret_uid = entry.pw_uid;
+	*ret_gid = entry.pw_gid;
+	return true;
 }
 
 static bool is_member(const struct passwd *user, const char *group)
@@ -79,7 +92,8 @@ static bool service_may_authenticate(const struct settings *settings, const char
  * The peer's own name is looked up, never the one that it says: a local user cannot have
  * the daemon ask a directory for any name he likes.
  */
-bool policy_may_authenticate(const struct settings *settings, uid_t peer, const char *user)
+bool policy_may_authenticate(const struct settings *settings, uid_t peer,
+			     const char *user)
 {
 	char own[256];
 

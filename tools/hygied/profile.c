@@ -84,10 +84,11 @@ static int profile_keep(struct loading *loading, const struct profile *profile)
 	if (i == PROFILES_MAX)
 		return -E2BIG;
 	if (i == profiles->count) {
-		profiles->profile[i] = malloc(sizeof(*profile));
-		if (profiles->profile[i] == NULL)
+		struct profile *added = malloc(sizeof(*added));
+
+		if (added == NULL)
 			return -ENOMEM;
-		profiles->count++;
+		profiles->profile[profiles->count++] = added;
 	}
 	*profiles->profile[i] = *profile;
 	profiles->folder[i] = loading->folder;

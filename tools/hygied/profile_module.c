@@ -4,6 +4,7 @@
  * file is opened once to be judged and closed again: the helper loads it.
  */
 #include "hygied/profile.h"
+#include "libhygie/error_text.h"
 #include "libhygie/trusted_file.h"
 
 #include <errno.h>
@@ -30,15 +31,12 @@
 #define ARCHITECTURE "pkcs11" /* no such tuple: the folders below remain */
 #endif
 
-#define ARCHITECTURE_FOLDER "/usr/lib/" ARCHITECTURE
+static const char architecture_modules[] = "/usr/lib/" ARCHITECTURE "/pkcs11";
+static const char architecture_libraries[] = "/usr/lib/" ARCHITECTURE;
 
 static const char *const folders[] = {
-	ARCHITECTURE_FOLDER "/pkcs11",
-	(ARCHITECTURE_FOLDER),
-	"/usr/lib64/pkcs11",
-	"/usr/lib64",
-	"/usr/lib/pkcs11",
-	"/usr/lib",
+	architecture_modules, architecture_libraries, "/usr/lib64/pkcs11",
+	"/usr/lib64",         "/usr/lib/pkcs11",      "/usr/lib",
 	"/usr/lib/softhsm",
 };
 
@@ -72,22 +70,30 @@ static int link_folder_judge(const char *path, struct file_error *ret_error)
 	return trusted_folder_open(real, geteuid(), &fd, ret_error);
 }
 
+static int real_path_judge(const char *path, const char *real,
+			   struct file_error *ret_error)
+{
+	int r = link_folder_judge(path, ret_error);
+
+	return r < 0 ? r : file_judge(real, ret_error);
+}
+
 static int module_judge(const char *path, char *ret_path, size_t size, char *reason,
 			size_t reason_size)
 {
 	struct file_error error = { "" };
 	cleanup_free char *real = realpath(path, NULL);
-	int r = real != NULL ? 0 : -errno;
+	int r;
 
-	if (r == 0)
-		r = link_folder_judge(path, &error);
-	if (r == 0)
-		r = file_judge(real, &error);
-	if (r == 0 && strlen(real) >= size)
+	if (real == NULL)
+		r = -errno;
+	else if (strlen(real) >= size)
 		r = -ENAMETOOLONG;
+	else
+		r = real_path_judge(path, real, &error);
 	if (r < 0) {
 		(void)snprintf(reason, reason_size, "%.240s",
-			       error.text[0] != '\0' ? error.text : strerrordesc_np(-r));
+			       error.text[0] != '\0' ? error.text : error_text(-r));
 		return r;
 	}
 	(void)snprintf(ret_path, size, "%s", real);

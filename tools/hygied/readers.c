@@ -125,7 +125,8 @@ static void watch_add(struct watch *watch, const char *name)
 }
 
 /* Brings the watch in line with pcscd's list of readers. */
-static LONG watch_refresh(struct readers *readers, struct watch *watch, SCARDCONTEXT context)
+static LONG watch_refresh(struct readers *readers, struct watch *watch,
+			  SCARDCONTEXT context)
 {
 	char list[READERS_MAX * READER_NAME_MAX + 1] = "";
 	DWORD size = sizeof(list);
@@ -158,8 +159,8 @@ static bool watch_take(struct readers *readers, struct watch *watch)
 
 		if (!(state->dwEventState & SCARD_STATE_CHANGED))
 			continue;
-		if (i == 0 || (state->dwEventState & (SCARD_STATE_UNKNOWN |
-						      SCARD_STATE_UNAVAILABLE)))
+		if (i == 0 || (state->dwEventState &
+			       (SCARD_STATE_UNKNOWN | SCARD_STATE_UNAVAILABLE)))
 			relist = true;
 		else
 			tell_reader(readers, watch->names[i], state);
@@ -323,7 +324,9 @@ static void stop_thread(struct readers *readers)
 
 	readers->stopping = true;
 	(void)eventfd_write(readers->stop_event, 1);
-	/* The library loses a cancel that comes just before the wait: say it until heard. */
+	/*
+	 * The library loses a cancel that comes just before the wait: say it until heard.
+	 */
 	do {
 		context = readers->context;
 		if (context)

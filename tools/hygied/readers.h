@@ -14,23 +14,23 @@
 #include <systemd/sd-event.h>
 
 #define READER_NAME_MAX 128 /* pcsc-lite's MAX_READERNAME */
-#define ATR_MAX 33	    /* ISO/IEC 7816-3 */
+#define ATR_MAX 33          /* ISO/IEC 7816-3 */
 
 struct readers;
 
 enum reader_change {
 	READERS_SERVICE_UP = 1, /* pcscd answers */
-	READERS_SERVICE_DOWN,	/* pcscd is gone; all its readers and cards with it */
-	READER_CHANGED,		/* the reader appeared, or its card changed */
-	READER_GONE,		/* unplugged */
+	READERS_SERVICE_DOWN,   /* pcscd is gone; all its readers and cards with it */
+	READER_CHANGED,         /* the reader appeared, or its card changed */
+	READER_GONE,            /* unplugged */
 };
 
 struct reader_event {
 	enum reader_change change;
 	char name[READER_NAME_MAX];
-	bool present;	      /* a card is in */
-	bool mute;	      /* it is in and gives no answer to reset */
-	uint32_t count;	      /* pcscd's counter of insertions and removals (16 bits) */
+	bool present;         /* a card is in */
+	bool mute;            /* it is in and gives no answer to reset */
+	uint32_t count;       /* pcscd's counter of insertions and removals (16 bits) */
 	uint8_t atr[ATR_MAX]; /* of `atr_size` bytes, 0 when none */
 	size_t atr_size;
 };
@@ -38,8 +38,8 @@ struct reader_event {
 typedef void (*reader_callback)(void *context, const struct reader_event *event);
 
 /*
- * Starts the thread and calls `callback` on `loop` for every change from now on, beginning
- * with what is there. Negative errno on failure. The caller owns the result.
+ * Starts the thread and calls `callback` on `loop` for every change from now on,
+ * beginning with what is there. Negative errno on failure. The caller owns the result.
  */
 int readers_start(sd_event *loop, reader_callback callback, void *context,
 		  struct readers **ret_readers) must_check;

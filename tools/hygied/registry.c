@@ -209,7 +209,7 @@ int registry_count_active(struct registry *registry, uint64_t *ret_count)
 /* Whether the card may become this user's: -EEXIST if it is another's. */
 static int card_is_free(struct registry *registry, const struct enrolment *enrolment)
 {
-	cleanup_free struct enrolment *old = malloc(sizeof(*old));
+	cleanup_free struct enrolment *old = calloc(1, sizeof(*old));
 	int r;
 
 	if (old == NULL)
@@ -252,7 +252,7 @@ static int key_prefix_read(const char *key_id, char ret_key[2 * HYGIE_KEY_ID_SIZ
 {
 	size_t length = strlen(key_id);
 
-	if (length < 8 || length > 2 * HYGIE_KEY_ID_SIZE)
+	if (length < 8 || length > (size_t)2 * HYGIE_KEY_ID_SIZE)
 		return -EINVAL;
 	for (size_t i = 0; i <= length; i++) {
 		char digit = key_id[i];

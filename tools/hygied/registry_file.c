@@ -6,6 +6,7 @@
  */
 #include "hygied/registry_row.h"
 #include "libhygie/deadline.h"
+#include "libhygie/error_text.h"
 #include "libhygie/trusted_file.h"
 
 #include <errno.h>
@@ -124,8 +125,7 @@ static int file_make(const struct place *place, int folder)
 		r = -errno;
 	if (fd >= 0)
 		(void)close(fd);
-	return r < 0 ? place_fail(place, r, "cannot be made: %s", strerrordesc_np(-r))
-		     : 0;
+	return r < 0 ? place_fail(place, r, "cannot be made: %s", error_text(-r)) : 0;
 }
 
 /*
@@ -401,8 +401,10 @@ static int database_open(const struct place *place, bool read_only,
 	return place_fail_database(place, *ret_database, "cannot be opened");
 }
 
-int registry_database_open(const char *path, uint64_t *busy_since, sqlite3 **ret_database,
-			   char *reason, size_t size)
+int registry_database_open(
+	const char *path, uint64_t *busy_since, sqlite3 **ret_database,
+	/* NOLINTNEXTLINE(readability-non-const-parameter): written by refusals */
+	char *reason, size_t size)
 {
 	const char *slash = strrchr(path, '/');
 	const struct place place = { path, slash != NULL ? slash + 1 : path, reason,
@@ -410,7 +412,7 @@ int registry_database_open(const char *path, uint64_t *busy_since, sqlite3 **ret
 	sqlite3 *database = NULL;
 	int prepared, r;
 
-	if (path[0] != '/' || slash == path || slash[1] == '\0')
+	if (path[0] != '/' || slash == NULL || slash == path || slash[1] == '\0')
 		return place_fail(&place, -EINVAL, "is not the absolute path of a file");
 	prepared = place_prepare(&place);
 	if (prepared < 0)

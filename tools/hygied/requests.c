@@ -5,6 +5,7 @@
 #include "hygied/requests.h"
 
 #include "hygied/policy.h"
+#include "libhygie/hex.h"
 #include "libhygie/log.h"
 
 #include <errno.h>
@@ -12,12 +13,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-
-static void hex(const uint8_t *bytes, size_t size, char *ret_text)
-{
-	for (size_t i = 0; i < size; i++)
-		(void)snprintf(ret_text + 2 * i, 3, "%02x", bytes[i]);
-}
 
 static struct wire_message *new_item(const char *kind)
 {
@@ -81,14 +76,14 @@ static void add_certificate(struct wire_message *item, const struct card *card,
 {
 	char id[17];
 
-	hex(certificate_key_id(entry->certificate), 8, id);
+	hex_write(certificate_key_id(entry->certificate), 8, id);
 	wire_add_string(item, TAG_CARD_ID, id);
 	wire_add_u64(item, TAG_NOT_AFTER,
 		     (uint64_t)certificate_not_after(entry->certificate));
 	wire_add_string(item, TAG_TRUST,
-			entry->verdict.reason == TRUST_OK ?
-				"ok" :
-				trust_reason_text(entry->verdict.reason));
+			entry->verdict.reason == TRUST_OK
+				? "ok"
+				: trust_reason_text(entry->verdict.reason));
 	wire_add_string(item, TAG_ISSUER, certificate_issuer(entry->certificate));
 	wire_add_string(item, TAG_TRIES, tries_name(card_token_flags(card)));
 	if (entry->verdict.scheme)
@@ -97,13 +92,14 @@ static void add_certificate(struct wire_message *item, const struct card *card,
 		wire_add_string(item, TAG_HOLDER, entry->identity.display_name);
 		wire_add_string(item, TAG_PERSON_ID, entry->identity.person_id);
 	} else {
-		wire_add_string(item, TAG_HOLDER, certificate_subject(entry->certificate));
+		wire_add_string(item, TAG_HOLDER,
+				certificate_subject(entry->certificate));
 	}
 }
 
 /* Who is on a card is root's to know, and its owner's. */
-static void add_holder(struct hygied *hygied, struct peer *peer, struct wire_message *item,
-		       const struct card *card)
+static void add_holder(struct hygied *hygied, struct peer *peer,
+		       struct wire_message *item, const struct card *card)
 {
 	const struct token_certificate *entry = card_certificate(card);
 	char user[HYGIE_USER_MAX], name[HYGIE_USER_MAX] = "";
@@ -112,7 +108,8 @@ static void add_holder(struct hygied *hygied, struct peer *peer, struct wire_mes
 		return;
 	find_user(hygied, entry, user);
 	if (!policy_may_administer(peer_uid(peer)) &&
-	    (!policy_user_name(peer_uid(peer), name, sizeof(name)) || strcmp(name, user) != 0))
+	    (!policy_user_name(peer_uid(peer), name, sizeof(name)) ||
+	     strcmp(name, user) != 0))
 		return;
 	add_certificate(item, card, entry);
 	if (user[0])
@@ -213,7 +210,7 @@ static void add_enrolment(struct wire_message *item, const struct enrolment *enr
 	struct certificate *certificate;
 	char id[2 * HYGIE_KEY_ID_SIZE + 1];
 
-	hex(enrolment->key_id, HYGIE_KEY_ID_SIZE, id);
+	hex_write(enrolment->key_id, HYGIE_KEY_ID_SIZE, id);
 	wire_add_string(item, TAG_USER, enrolment->user);
 	wire_add_string(item, TAG_CARD_ID, id);
 	wire_add_string(item, TAG_HOLDER, enrolment->holder);
@@ -316,12 +313,14 @@ static const char *revoke_text(int r, size_t count, char *buffer, size_t size)
 		(void)snprintf(buffer, size, "%zu card%s revoked.", count,
 			       count == 1 ? "" : "s");
 	else if (r == -ENOTUNIQ)
-		(void)snprintf(buffer, size,
-			       "These digits fit several cards. Give more of them; \"hygie "
-			       "cards\" shows all.");
+		(void)snprintf(
+			buffer, size,
+			"These digits fit several cards. Give more of them; \"hygie "
+			"cards\" shows all.");
 	else if (r == -EINVAL)
-		(void)snprintf(buffer, size, "A card id is at least 8 hexadecimal digits; "
-					     "\"hygie cards\" shows them.");
+		(void)snprintf(buffer, size,
+			       "A card id is at least 8 hexadecimal digits; "
+			       "\"hygie cards\" shows them.");
 	else
 		return NULL;
 	return buffer;
@@ -349,10 +348,11 @@ void request_revoke(struct hygied *hygied, struct peer *peer,
 		return;
 	}
 	(void)policy_user_name(peer_uid(peer), by, sizeof(by));
-	r = registry_revoke(hygied->registry, card[0] ? card : NULL, user[0] ? user : NULL, by,
-			    reason, time(NULL), &count);
+	r = registry_revoke(hygied->registry, card[0] ? card : NULL,
+			    user[0] ? user : NULL, by, reason, time(NULL), &count);
 	audit_revocation(peer, revoke_outcome(r), card, user, reason);
-	peer_finish(peer, revoke_outcome(r), revoke_text(r, count, buffer, sizeof(buffer)));
+	peer_finish(peer, revoke_outcome(r),
+		    revoke_text(r, count, buffer, sizeof(buffer)));
 }
 
 void request_open_session(struct hygied *hygied, struct peer *peer,
@@ -372,12 +372,13 @@ void request_open_session(struct hygied *hygied, struct peer *peer,
 	}
 	r = tickets_redeem(hygied->tickets, name, &ticket);
 	if (r == 0)
-		hex(ticket.key_id, 8, card);
-	log_audit("open-session", r == 0 ? HYGIE_OK : HYGIE_NOT_FOUND,
-		  (const struct log_field[]){ { "HYGIE_USER", r == 0 ? ticket.user : NULL },
-					      { "HYGIE_SESSION", session },
-					      { "HYGIE_CARD", r == 0 ? card : NULL } },
-		  3);
+		hex_write(ticket.key_id, 8, card);
+	log_audit(
+		"open-session", r == 0 ? HYGIE_OK : HYGIE_NOT_FOUND,
+		(const struct log_field[]){ { "HYGIE_USER", r == 0 ? ticket.user : NULL },
+					    { "HYGIE_SESSION", session },
+					    { "HYGIE_CARD", r == 0 ? card : NULL } },
+		3);
 	peer_finish(peer, r == 0 ? HYGIE_OK : HYGIE_NOT_FOUND, NULL);
 }
 

@@ -19,7 +19,9 @@ void request_cards(struct hygied *hygied, struct peer *peer,
 void request_revoke(struct hygied *hygied, struct peer *peer,
 		    const struct wire_message *request);
 
-/* Redeems a ticket for a logind session; root only, as PAM sessions are opened by root. */
+/*
+ * Redeems a ticket for a logind session; root only, as PAM sessions are opened by root.
+ */
 void request_open_session(struct hygied *hygied, struct peer *peer,
 			  const struct wire_message *request);
 void request_close_session(struct hygied *hygied, struct peer *peer,

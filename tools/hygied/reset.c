@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reset and probe of a card in a thread; see reset.h. Thread and owner share one struct job
- * that the last of them frees: a thread stuck behind another program's transaction cannot
- * be stopped, only forgotten.
+ * Reset and probe of a card in a thread; see reset.h. Thread and owner share one struct
+ * job that the last of them frees: a thread stuck behind another program's transaction
+ * cannot be stopped, only forgotten.
  */
 #include "hygied/reset.h"
 
@@ -28,8 +28,9 @@ struct job {
 };
 
 /*
- * Probes that may still be stuck. A second one for the same reader joins the first, or each
- * login would cost a thread for as long as a program holds that reader. The loop's alone.
+ * Probes that may still be stuck. A second one for the same reader joins the first, or
+ * each login would cost a thread for as long as a program holds that reader. The loop's
+ * alone.
  */
 static struct job *probes;
 
@@ -58,8 +59,8 @@ static bool probe_card(SCARDHANDLE card)
 		DWORD protocol;
 
 		rv = SCardReconnect(card, SCARD_SHARE_SHARED,
-				    SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1, SCARD_LEAVE_CARD,
-				    &protocol);
+				    SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1,
+				    SCARD_LEAVE_CARD, &protocol);
 		if (rv == SCARD_S_SUCCESS)
 			rv = SCardBeginTransaction(card);
 	}
@@ -159,7 +160,10 @@ static int job_new(const char *reader, enum reset_kind kind, struct job **ret_jo
 	return 0;
 }
 
-/* The running probe of that reader, with a reference for the caller; NULL if there is none. */
+/*
+ * The running probe of that reader, with a reference for the caller; NULL if there is
+ * none.
+ */
 static struct job *probe_join(const char *reader)
 {
 	struct job **at = &probes;
@@ -199,7 +203,7 @@ static int job_start(const char *reader, enum reset_kind kind, struct job **ret_
 		return 0;
 	}
 	r = job_new(reader, kind, &job);
-	if (r < 0)
+	if (!job)
 		return r;
 	r = start_thread(job);
 	if (r < 0) {
@@ -225,10 +229,10 @@ int reset_start(sd_event *loop, const char *reader, enum reset_kind kind,
 	reset->context = context;
 	reset->event = -1;
 	r = job_start(reader, kind, &reset->job);
-	if (r >= 0) {
+	if (reset->job) {
 		reset->event = fcntl(reset->job->event, F_DUPFD_CLOEXEC, 3);
-		r = reset->event < 0 ? -errno :
-				       sd_event_add_io(loop, &reset->source, reset->event,
+		r = reset->event < 0 ? -errno
+				     : sd_event_add_io(loop, &reset->source, reset->event,
 						       EPOLLIN, on_event, reset);
 	}
 	if (r < 0) {

@@ -9,6 +9,7 @@
 #include "hygied/requests.h"
 #include "hygied/usage.h"
 #include "libhygie/deadline.h"
+#include "libhygie/error_text.h"
 #include "libhygie/log.h"
 
 #include <errno.h>
@@ -48,7 +49,8 @@ static const struct {
 	{ WIRE_REQUEST_CLOSE_SESSION, request_close_session },
 };
 
-static void on_request(void *context, struct peer *peer, const struct wire_message *request)
+static void on_request(void *context, struct peer *peer,
+		       const struct wire_message *request)
 {
 	struct server *server = context;
 
@@ -101,8 +103,8 @@ static void warn_of_many(struct server *server, uid_t uid)
 	server->turned_away++;
 	if (now < server->warn_again)
 		return;
-	log_warning("uid %u: too many requests; %u turned away since the last warning", uid,
-		    server->turned_away);
+	log_warning("uid %u: too many requests; %u turned away since the last warning",
+		    uid, server->turned_away);
 	server->turned_away = 0;
 	server->warn_again = now + WARN_PAUSE_US;
 }
@@ -113,14 +115,15 @@ static void admit(struct server *server, int fd, uid_t uid)
 	int r;
 
 	if (server->peer_count >= PEERS_MAX ||
-	    !usage_begin(&server->usage, &server->hygied->settings, uid, monotonic_now())) {
+	    !usage_begin(&server->usage, &server->hygied->settings, uid,
+			 monotonic_now())) {
 		warn_of_many(server, uid);
 		turn_away(fd);
 		return;
 	}
 	r = peer_new(server->hygied->loop, fd, uid, &peer_callbacks, server, &peer);
 	if (r < 0) {
-		log_error("cannot serve uid %u: %s", uid, strerror(-r));
+		log_error("cannot serve uid %u: %s", uid, error_text(-r));
 		usage_end(&server->usage, uid);
 		return;
 	}
@@ -139,11 +142,11 @@ static int on_connection(sd_event_source *source, int listener, uint32_t revents
 	fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0) {
 		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-			log_error("accept: %s", strerror(errno));
+			log_error("accept: %s", error_text(errno));
 		return 0;
 	}
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) < 0) {
-		log_error("SO_PEERCRED: %s", strerror(errno));
+		log_error("SO_PEERCRED: %s", error_text(errno));
 		(void)close(fd);
 		return 0;
 	}
@@ -165,8 +168,8 @@ int server_start(struct hygied *hygied, int fd, struct server **ret_server)
 	/* The system manager's socket may be one that waits. */
 	r = fcntl(fd, F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
 	if (r >= 0)
-		r = sd_event_add_io(hygied->loop, &server->source, fd, EPOLLIN, on_connection,
-				    server);
+		r = sd_event_add_io(hygied->loop, &server->source, fd, EPOLLIN,
+				    on_connection, server);
 	if (r < 0) {
 		server_free(server);
 		return r;
@@ -186,7 +189,8 @@ void server_free(struct server *server)
 	free(server);
 }
 
-void server_card_changed(struct server *server, enum cards_change change, struct card *card)
+void server_card_changed(struct server *server, enum cards_change change,
+			 struct card *card)
 {
 	for (size_t i = 0; i < server->peer_count; i++)
 		peer_card_changed(server->peers[i], change, card);

@@ -6,6 +6,7 @@
 #include "hygied/ticket.h"
 
 #include "libhygie/deadline.h"
+#include "libhygie/hex.h"
 
 #include <errno.h>
 #include <openssl/crypto.h>
@@ -70,8 +71,7 @@ int tickets_issue(struct tickets *tickets, const struct ticket *ticket,
 
 	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
 		return -EIO;
-	for (size_t i = 0; i < sizeof(random); i++)
-		(void)snprintf(slot->name + 2 * i, 3, "%02x", random[i]);
+	hex_write(random, sizeof(random), slot->name);
 	slot->deadline = deadline_after(TICKET_LIFE_MS);
 	slot->ticket = *ticket;
 	memcpy(ret_name, slot->name, HYGIE_TICKET_MAX);

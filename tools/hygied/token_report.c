@@ -7,11 +7,6 @@
 #include <errno.h>
 #include <string.h>
 
-static int absent_is_fine(int r)
-{
-	return r == -ENOENT ? 0 : r;
-}
-
 /* Whatever is wrong with a helper's field, the helper is talking nonsense. */
 static int as_nonsense(int r)
 {
@@ -25,17 +20,19 @@ void token_report_clear(struct token_report *report)
 	*report = (struct token_report){ .count = 0 };
 }
 
-int token_report_take_token(struct token_report *report, const struct wire_message *message)
+int token_report_take_token(struct token_report *report,
+			    const struct wire_message *message)
 {
 	int r;
 
 	r = wire_get_u32(message, TAG_TOKEN_FLAGS, &report->flags);
 	if (r >= 0)
-		r = absent_is_fine(wire_get_string(message, TAG_LABEL, report->label,
-						   sizeof(report->label)));
+		r = wire_optional(wire_get_string(message, TAG_LABEL, report->label,
+						  sizeof(report->label)));
 	if (r >= 0)
-		r = absent_is_fine(wire_get_string(message, TAG_TOKEN_SERIAL, report->serial,
-						   sizeof(report->serial)));
+		r = wire_optional(wire_get_string(message, TAG_TOKEN_SERIAL,
+						  report->serial,
+						  sizeof(report->serial)));
 	if (r >= 0)
 		r = wire_get_u32(message, TAG_PIN_MIN, &report->pin_min);
 	if (r >= 0)
@@ -74,8 +71,8 @@ int token_report_take_certificate(struct token_report *report,
 }
 
 /*
- * What a token can know. Nothing else is taken from a helper: its "user unknown" would let
- * a PAM stack go on without the card.
+ * What a token can know. Nothing else is taken from a helper: its "user unknown" would
+ * let a PAM stack go on without the card.
  */
 static enum hygie_outcome token_outcome(uint32_t value)
 {
@@ -104,7 +101,8 @@ static enum hygie_outcome token_outcome(uint32_t value)
 	}
 }
 
-static int done_read_signature(const struct wire_message *message, struct token_done *done)
+static int done_read_signature(const struct wire_message *message,
+			       struct token_done *done)
 {
 	uint32_t scheme;
 	int r;
@@ -134,7 +132,8 @@ int token_done_read(const struct wire_message *message, struct token_done *ret_d
 			return as_nonsense(r);
 	}
 	done.has_flags = wire_get_u32(message, TAG_TOKEN_FLAGS, &done.flags) == 0;
-	r = absent_is_fine(wire_get_string(message, TAG_TEXT, done.text, sizeof(done.text)));
+	r = wire_optional(
+		wire_get_string(message, TAG_TEXT, done.text, sizeof(done.text)));
 	if (r < 0)
 		return as_nonsense(r);
 	*ret_done = done;

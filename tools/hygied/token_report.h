@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a helper says of its token: labels, PIN flags, certificates. Parsed from messages of
- * an untrusted process into bounded fields; no judgement but that the bytes have the right
- * form.
+ * What a helper says of its token: labels, PIN flags, certificates. Parsed from messages
+ * of an untrusted process into bounded fields; no judgement but that the bytes have the
+ * right form.
  */
 #pragma once
 
@@ -33,7 +33,7 @@ struct token_certificate {
 struct token_report {
 	char label[TOKEN_TEXT_SIZE];
 	char serial[TOKEN_TEXT_SIZE];
-	uint32_t flags; /* enum token_flag */
+	uint32_t flags;            /* enum token_flag */
 	uint32_t pin_min, pin_max; /* bytes */
 	struct token_certificate certificates[HYGIE_CERTIFICATES_MAX];
 	size_t count;
@@ -60,10 +60,10 @@ struct token_done {
 	const uint8_t *signature; /* borrowed from the message */
 	size_t signature_size;
 	bool has_flags;
-	uint32_t flags; /* enum token_flag, after a wrong PIN */
+	uint32_t flags;            /* enum token_flag, after a wrong PIN */
 	char text[HYGIE_TEXT_MAX]; /* detail for the log */
 };
 
 /* Reads WIRE_REPORT_DONE or WIRE_REPORT_FAILED. -EBADMSG on nonsense. */
-int token_done_read(const struct wire_message *message, struct token_done *ret_done)
-	must_check;
+int token_done_read(const struct wire_message *message,
+		    struct token_done *ret_done) must_check;

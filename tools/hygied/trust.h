@@ -67,8 +67,8 @@ struct trust_verdict {
  * Reads ca_dir/SCHEME/ files named .pem, .crt, .cer or .der (PEM, several a file, or one
  * DER). SCHEME must be in identity.h's table. A self-signed certificate is an anchor; the
  * others are intermediates, believed only when they chain to an anchor of the same
- * scheme. Folders and files must belong to owner, be writable for nobody else (nor the
- * folders above) and be no symbolic links; a file that is not named so is left alone.
+ * scheme. ca_dir is an absolute path; folders and files are judged by trusted_file.h. A
+ * file that is not named so is left alone; a folder may hold 256 things.
  * Empty folders load: then nobody is trusted.
  *
  * 0 and *ret_trust (trust_free), or: -EPERM wrong owner or mode, -ELOOP a symbolic link,

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reads a site's CA folders; declared in trust.h. It refuses whatever somebody other than
- * the owner could have put there, and says which file and what to do.
+ * Reads a site's CA folders; declared in trust.h. trusted_file.c refuses whatever somebody
+ * other than the owner could have put there; here is judged what the files hold.
  */
 #include "hygied/trust_anchors.h"
 
-#include <dirent.h>
+#include "libhygie/trusted_file.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -17,7 +17,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Where the reading stands: for the checks, and for the sentence when one fails. */
+/* Where the reading stands: for the judging, and for the sentence when it fails. */
 struct load {
 	uid_t owner;
 	const char *path; /* of what is being looked at */
@@ -40,95 +40,17 @@ load_fail(const struct load *load, int error, const char *format, ...)
 	return error;
 }
 
-static void dir_close_function(DIR **dir)
+/* What trusted_file.c said names the path already. */
+static int load_fail_file(const struct load *load, int error,
+			  const struct file_error *file_error)
 {
-	if (*dir != NULL)
-		(void)closedir(*dir);
+	(void)snprintf(load->reason, load->reason_size, "%s", file_error->text);
+	return error;
 }
 
 static void bio_free_function(BIO **bio)
 {
 	BIO_free(*bio);
-}
-
-static int load_check_owner(const struct load *load, const struct stat *st)
-{
-	if (st->st_uid != load->owner)
-		return load_fail(
-			load, -EPERM,
-			"belongs to uid %u instead of %u; check what it is, then chown it",
-			(unsigned)st->st_uid, (unsigned)load->owner);
-	if ((st->st_mode & (S_IWGRP | S_IWOTH)) != 0)
-		return load_fail(
-			load, -EPERM,
-			"is writable for its group or for everybody; chmod go-w it");
-	return 0;
-}
-
-static int load_open(const struct load *load, int at_fd, const char *name, int flags,
-		     int *ret_fd, struct stat *ret_st)
-{
-	/* O_NONBLOCK: a FIFO put there must not hold up the start. */
-	cleanup_close int fd = openat(
-		at_fd, name, flags | O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	struct stat st;
-	int r;
-
-	if (fd < 0) {
-		r = -errno;
-		if (r == -ELOOP || (r == -ENOTDIR && (flags & O_DIRECTORY) != 0))
-			return load_fail(
-				load, r,
-				"is a symbolic link or no folder; put the real one there");
-		return load_fail(load, r, "cannot be opened: %m");
-	}
-	if (fstat(fd, &st) < 0)
-		return load_fail(load, -errno, "cannot be examined: %m");
-	r = load_check_owner(load, &st);
-	if (r < 0)
-		return r;
-	*ret_st = st;
-	*ret_fd = fd;
-	fd = -1;
-	return 0;
-}
-
-/*
- * Whoever may write above could put another folder in this one's place. Where the sticky
- * bit is set he could not: there only a thing's owner renames it.
- */
-static int load_check_above(const struct load *load, int fd)
-{
-	cleanup_close int at = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	struct stat st, above;
-
-	if (at < 0 || fstat(at, &st) < 0)
-		return load_fail(load, -errno, "cannot be examined: %m");
-	for (unsigned up = 1;; up++) {
-		int next = openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-		if (next < 0 || fstat(next, &above) < 0) {
-			int error = -errno;
-
-			if (next >= 0)
-				(void)close(next);
-			return load_fail(load, error,
-					 "the folder above cannot be examined: %m");
-		}
-		(void)close(at);
-		at = next;
-		if (above.st_dev == st.st_dev && above.st_ino == st.st_ino)
-			return 0;
-		if ((above.st_uid != load->owner && above.st_uid != 0) ||
-		    ((above.st_mode & (S_IWGRP | S_IWOTH)) != 0 &&
-		     (above.st_mode & S_ISVTX) == 0))
-			return load_fail(
-				load, -EPERM,
-				"lies in a folder (%u up) that others may write or own; "
-				"chown it, and chmod go-w it",
-				up);
-		st = above;
-	}
 }
 
 /* Takes over nothing: the store and the stack hold references of their own. */
@@ -168,8 +90,7 @@ static int anchors_add(struct trust_anchors *anchors, const struct load *load,
 	return 0;
 }
 
-/* Each PEM block must be a plain certificate: a key or a CRL here is somebody's mistake.
- */
+/* Each PEM block must be a plain certificate: a key or CRL here is somebody's mistake. */
 static int anchors_add_pem(struct trust_anchors *anchors, const struct load *load,
 			   const uint8_t *bytes, size_t size)
 {
@@ -205,50 +126,19 @@ static int anchors_add_pem(struct trust_anchors *anchors, const struct load *loa
 	return 0;
 }
 
-static int load_read(const struct load *load, int fd, uint8_t **ret_bytes,
-		     size_t *ret_size)
+static int load_file(struct trust_anchors *anchors, const struct load *load)
 {
-	cleanup_free uint8_t *bytes = malloc(TRUST_FILE_SIZE_MAX + 1);
-	size_t size = 0;
-
-	if (bytes == NULL)
-		return load_fail(load, -ENOMEM, "cannot be read: out of memory");
-	while (size <= TRUST_FILE_SIZE_MAX) {
-		ssize_t n = read(fd, bytes + size, TRUST_FILE_SIZE_MAX + 1 - size);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return load_fail(load, -errno, "cannot be read: %m");
-		if (n == 0)
-			break;
-		size += (size_t)n;
-	}
-	if (size > TRUST_FILE_SIZE_MAX)
-		return load_fail(load, -EFBIG, "is larger than 1 MiB; split it");
-	*ret_bytes = bytes;
-	*ret_size = size;
-	bytes = NULL;
-	return 0;
-}
-
-static int load_file(struct trust_anchors *anchors, const struct load *load, int dir_fd,
-		     const char *name)
-{
-	cleanup_free uint8_t *bytes = NULL;
-	cleanup_close int fd = -1;
-	struct stat st;
+	cleanup_free char *text = NULL;
+	struct file_error error = { "" };
+	const uint8_t *bytes;
 	size_t size = 0;
 	int r;
 
-	r = load_open(load, dir_fd, name, 0, &fd, &st);
+	r = trusted_file_read(load->path, load->owner, TRUST_FILE_SIZE_MAX, &text, &size,
+			      &error);
 	if (r < 0)
-		return r;
-	if (!S_ISREG(st.st_mode))
-		return load_fail(load, -EBADMSG, "is not a file; remove it");
-	r = load_read(load, fd, &bytes, &size);
-	if (r < 0)
-		return r;
+		return load_fail_file(load, r, &error);
+	bytes = (const uint8_t *)text;
 	if (size > 0 && bytes[0] == (V_ASN1_SEQUENCE | V_ASN1_CONSTRUCTED))
 		return anchors_add(anchors, load, bytes, size);
 	return anchors_add_pem(anchors, load, bytes, size);
@@ -265,68 +155,34 @@ static bool has_ca_suffix(const char *name)
 	return false;
 }
 
-/* The folder behind fd as a stream of its own; the caller keeps fd. */
-static int folder_open(const struct load *load, int fd, DIR **ret_dir)
+/* Deals with what lies in the folder load->path under `name`; load is of that thing. */
+typedef int (*entry_function)(void *context, const struct load *load, const char *name);
+
+static int folder_load(const struct load *load, entry_function entry_load, void *context)
 {
-	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+	cleanup_trusted_names struct trusted_names names = { 0 };
+	struct file_error error = { "" };
+	int r = trusted_folder_list(load->path, "", load->owner, &names, &error);
 
-	if (dir == NULL) {
-		int error = -errno;
-
-		if (copy >= 0)
-			(void)close(copy);
-		return load_fail(load, error, "cannot be listed: %m");
-	}
-	*ret_dir = dir;
-	return 0;
-}
-
-/* The next name that does not begin with a dot: 1, 0 at the end, or an error. */
-static int folder_next(const struct load *load, DIR *dir, const char **ret_name)
-{
-	struct dirent *entry;
-
-	do {
-		errno = 0;
-		entry = readdir(dir);
-		if (entry == NULL)
-			return errno == 0
-				       ? 0
-				       : load_fail(load, -errno, "cannot be listed: %m");
-	} while (entry->d_name[0] == '.');
-	*ret_name = entry->d_name;
-	return 1;
-}
-
-/* Steps down to what lies under name; the caller frees *path. */
-static int load_enter(struct load *load, const char *name, char **path)
-{
-	if (asprintf(path, "%s/%s", load->path, name) < 0) {
-		*path = NULL;
-		return load_fail(load, -ENOMEM, "cannot be read: out of memory");
-	}
-	load->path = *path;
-	return 0;
-}
-
-static int load_scheme(struct trust_anchors *anchors, const struct load *load, int fd)
-{
-	cleanup_with(dir_close_function) DIR *dir = NULL;
-	const char *name;
-	int r = folder_open(load, fd, &dir);
-
-	while (r >= 0 && (r = folder_next(load, dir, &name)) > 0) {
-		cleanup_free char *path = NULL;
+	if (r < 0)
+		return load_fail_file(load, r, &error);
+	for (size_t i = 0; r == 0 && i < names.count; i++) {
 		struct load inner = *load;
+		cleanup_free char *path = NULL;
 
-		if (!has_ca_suffix(name))
-			continue;
-		r = load_enter(&inner, name, &path);
-		if (r == 0)
-			r = load_file(anchors, &inner, fd, name);
+		if (asprintf(&path, "%s/%s", load->path, names.name[i]) < 0) {
+			path = NULL;
+			return load_fail(load, -ENOMEM, "cannot be read: out of memory");
+		}
+		inner.path = path;
+		r = entry_load(context, &inner, names.name[i]);
 	}
 	return r;
+}
+
+static int scheme_entry_load(void *anchors, const struct load *load, const char *name)
+{
+	return has_ca_suffix(name) ? load_file(anchors, load) : 0;
 }
 
 static struct trust_anchors *trust_anchors_of(struct trust *trust,
@@ -338,19 +194,16 @@ static struct trust_anchors *trust_anchors_of(struct trust *trust,
 	return NULL;
 }
 
-static int load_entry(struct trust *trust, const struct load *load, int dir_fd,
-		      const char *name)
+static int site_entry_load(void *trust, const struct load *load, const char *name)
 {
 	const struct identity_scheme *scheme = identity_scheme_by_name(name);
-	cleanup_close int fd = -1;
 	struct stat st;
-	int r;
 
 	if (has_ca_suffix(name))
 		return load_fail(
 			load, -EBADMSG,
 			"is not in a scheme's folder; move it into the one of its scheme");
-	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (lstat(load->path, &st) < 0)
 		return load_fail(load, -errno, "cannot be examined: %m");
 	if (S_ISREG(st.st_mode))
 		return 0; /* a site's notes */
@@ -358,36 +211,7 @@ static int load_entry(struct trust *trust, const struct load *load, int dir_fd,
 		return load_fail(
 			load, -EBADMSG,
 			"is not named after a scheme of this version; rename or remove it");
-	r = load_open(load, dir_fd, name, O_DIRECTORY, &fd, &st);
-	if (r < 0)
-		return r;
-	return load_scheme(trust_anchors_of(trust, scheme), load, fd);
-}
-
-static int load_all(struct trust *trust, const struct load *load, const char *ca_dir)
-{
-	cleanup_with(dir_close_function) DIR *dir = NULL;
-	cleanup_close int fd = -1;
-	const char *name;
-	struct stat st;
-	int r;
-
-	r = load_open(load, AT_FDCWD, ca_dir, O_DIRECTORY, &fd, &st);
-	if (r < 0)
-		return r;
-	r = load_check_above(load, fd);
-	if (r < 0)
-		return r;
-	r = folder_open(load, fd, &dir);
-	while (r >= 0 && (r = folder_next(load, dir, &name)) > 0) {
-		cleanup_free char *path = NULL;
-		struct load inner = *load;
-
-		r = load_enter(&inner, name, &path);
-		if (r == 0)
-			r = load_entry(trust, &inner, fd, name);
-	}
-	return r;
+	return folder_load(load, scheme_entry_load, trust_anchors_of(trust, scheme));
 }
 
 static int trust_new(struct trust **ret_trust)
@@ -415,8 +239,10 @@ static int trust_new(struct trust **ret_trust)
 	return 0;
 }
 
-int trust_load_owned(const char *ca_dir, uid_t owner, struct trust **ret_trust,
-		     char *reason, size_t reason_size)
+int trust_load_owned(
+	const char *ca_dir, uid_t owner, struct trust **ret_trust,
+	/* NOLINTNEXTLINE(readability-non-const-parameter): written by refusals */
+	char *reason, size_t reason_size)
 {
 	const struct load load = { owner, ca_dir, reason, reason_size };
 	cleanup_trust struct trust *trust = NULL;
@@ -425,7 +251,7 @@ int trust_load_owned(const char *ca_dir, uid_t owner, struct trust **ret_trust,
 	r = trust_new(&trust);
 	if (r < 0)
 		return load_fail(&load, r, "cannot be read: out of memory");
-	r = load_all(trust, &load, ca_dir);
+	r = folder_load(&load, site_entry_load, trust);
 	ERR_clear_error();
 	if (r < 0)
 		return r;

@@ -33,7 +33,8 @@ static struct usage_entry *make_entry(struct usage *usage, uid_t uid, uint64_t n
 
 static void leak(struct usage_entry *entry, unsigned per_minute, uint64_t now)
 {
-	entry->requests -= (double)per_minute * (double)(now - entry->updated) / MINUTE_US;
+	entry->requests -=
+		(double)per_minute * (double)(now - entry->updated) / MINUTE_US;
 	if (entry->requests < 0)
 		entry->requests = 0;
 	entry->updated = now;

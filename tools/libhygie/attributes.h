@@ -13,6 +13,7 @@
 
 /* Defines NAME, a cleanup function for owning locals of type TYPE * freed by FREE. */
 #define define_cleanup(name, type, free_function)                                        \
+	/* NOLINTNEXTLINE(bugprone-macro-parentheses): a type cannot have them */        \
 	static inline void name(type **owned)                                            \
 	{                                                                                \
 		free_function(*owned);                                                   \
@@ -23,7 +24,7 @@ static inline void cleanup_free_function(void *owned)
 	free(*(void **)owned);
 }
 
-static inline void cleanup_close_function(int *fd)
+static inline void cleanup_close_function(const int *fd)
 {
 	if (*fd >= 0)
 		(void)close(*fd);

@@ -24,10 +24,11 @@ struct dialogue {
 	void *context;
 };
 
-static void result_set(struct client_result *result, enum hygie_outcome outcome)
+void client_result_set(struct client_result *ret_result, enum hygie_outcome outcome)
 {
-	*result = (struct client_result){ .outcome = outcome };
-	(void)snprintf(result->text, sizeof(result->text), "%s", outcome_text(outcome));
+	*ret_result = (struct client_result){ .outcome = outcome };
+	(void)snprintf(ret_result->text, sizeof(ret_result->text), "%s",
+		       outcome_text(outcome));
 }
 
 static enum hygie_outcome outcome_of_fault(int error)
@@ -111,7 +112,8 @@ static int wait_for(int fd, short events, uint64_t deadline)
 	}
 }
 
-static int dialogue_send(const struct dialogue *dialogue, const struct wire_message *message)
+static int dialogue_send(const struct dialogue *dialogue,
+			 const struct wire_message *message)
 {
 	for (;;) {
 		int r = wire_send(dialogue->fd, message);
@@ -124,7 +126,8 @@ static int dialogue_send(const struct dialogue *dialogue, const struct wire_mess
 	}
 }
 
-static int dialogue_receive(const struct dialogue *dialogue, struct wire_message **ret_message)
+static int dialogue_receive(const struct dialogue *dialogue,
+			    struct wire_message **ret_message)
 {
 	for (;;) {
 		int r = wire_receive(dialogue->fd, ret_message);
@@ -150,12 +153,13 @@ static int text_of(const struct wire_message *message, char buffer[HYGIE_TEXT_MA
 	r = wire_get_string(message, TAG_TEXT, buffer, HYGIE_TEXT_MAX);
 	if (r < 0)
 		return r;
-	*ret_text = (struct client_text){ .id = id, .english = buffer, .message = message };
+	*ret_text =
+		(struct client_text){ .id = id, .english = buffer, .message = message };
 	return 0;
 }
 
-static int dialogue_show(const struct dialogue *dialogue, const struct wire_message *message,
-			 enum client_tone tone)
+static int dialogue_show(const struct dialogue *dialogue,
+			 const struct wire_message *message, enum client_tone tone)
 {
 	char buffer[HYGIE_TEXT_MAX];
 	struct client_text text;
@@ -169,7 +173,9 @@ static int dialogue_show(const struct dialogue *dialogue, const struct wire_mess
 	return 0;
 }
 
-/* 1 when hygied has said something while the person was typing: then the PIN stays here. */
+/*
+ * 1 when hygied has said something while the person was typing: then the PIN stays here.
+ */
 static int dialogue_spoken(const struct dialogue *dialogue)
 {
 	struct pollfd pollfd = { .fd = dialogue->fd, .events = POLLIN };
@@ -230,10 +236,10 @@ static int dialogue_ask(struct dialogue *dialogue, const struct wire_message *me
 	if (r < 0 && r != -ENOENT)
 		return r;
 	asked = monotonic_now();
-	r = dialogue->callbacks->ask ? dialogue->callbacks->ask(dialogue->context,
-								dialogue->fd, echo == 1,
-								&text, &answer)
-				     : -EOPNOTSUPP;
+	r = dialogue->callbacks->ask
+		    ? dialogue->callbacks->ask(dialogue->context, dialogue->fd, echo == 1,
+					       &text, &answer)
+		    : -EOPNOTSUPP;
 	dialogue->deadline += monotonic_now() - asked;
 	spoken = dialogue_spoken(dialogue);
 	if (spoken != 0)
@@ -243,12 +249,8 @@ static int dialogue_ask(struct dialogue *dialogue, const struct wire_message *me
 	return dialogue_answer(dialogue, answer);
 }
 
-static int optional(int r)
-{
-	return r == -ENOENT ? 0 : r;
-}
-
-static int result_read(const struct wire_message *message, struct client_result *ret_result)
+static int result_read(const struct wire_message *message,
+		       struct client_result *ret_result)
 {
 	struct client_result result = { .outcome = HYGIE_REFUSED };
 	uint32_t outcome;
@@ -258,16 +260,17 @@ static int result_read(const struct wire_message *message, struct client_result 
 	if (r < 0)
 		return r;
 	result.outcome = outcome_from_wire(outcome);
-	if ((r = optional(wire_get_string(message, TAG_TEXT, result.text,
-					  sizeof(result.text)))) < 0 ||
-	    (r = optional(wire_get_string(message, TAG_USER, result.user,
-					  sizeof(result.user)))) < 0 ||
-	    (r = optional(wire_get_string(message, TAG_HOLDER, result.holder,
-					  sizeof(result.holder)))) < 0 ||
-	    (r = optional(wire_get_string(message, TAG_TICKET, result.ticket,
-					  sizeof(result.ticket)))) < 0 ||
-	    (r = optional(wire_get_u64(message, TAG_NOT_AFTER, &result.not_after))) < 0 ||
-	    (r = optional(wire_get_u32(message, TAG_FLAGS, &result.flags))) < 0)
+	if ((r = wire_optional(wire_get_string(message, TAG_TEXT, result.text,
+					       sizeof(result.text)))) < 0 ||
+	    (r = wire_optional(wire_get_string(message, TAG_USER, result.user,
+					       sizeof(result.user)))) < 0 ||
+	    (r = wire_optional(wire_get_string(message, TAG_HOLDER, result.holder,
+					       sizeof(result.holder)))) < 0 ||
+	    (r = wire_optional(wire_get_string(message, TAG_TICKET, result.ticket,
+					       sizeof(result.ticket)))) < 0 ||
+	    (r = wire_optional(wire_get_u64(message, TAG_NOT_AFTER, &result.not_after))) <
+		    0 ||
+	    (r = wire_optional(wire_get_u32(message, TAG_FLAGS, &result.flags))) < 0)
 		return r;
 	*ret_result = result;
 	return 0;
@@ -302,7 +305,8 @@ static int dialogue_serve(struct dialogue *dialogue, const struct wire_message *
 }
 
 static int dialogue_run(struct dialogue *dialogue, const char *path,
-			const struct wire_message *request, struct client_result *ret_result)
+			const struct wire_message *request,
+			struct client_result *ret_result)
 {
 	int r;
 
@@ -328,19 +332,19 @@ static int dialogue_run(struct dialogue *dialogue, const char *path,
 }
 
 void client_run(const char *socket_path, const struct wire_message *request,
-		uint64_t deadline, const struct client_callbacks *callbacks, void *context,
-		struct client_result *ret_result)
+		uint64_t deadline, const struct client_callbacks *callbacks,
+		void *context, struct client_result *ret_result)
 {
 	struct dialogue dialogue = {
 		.fd = -1, .deadline = deadline, .callbacks = callbacks, .context = context
 	};
 	int r;
 
-	result_set(ret_result, HYGIE_REFUSED);
-	r = dialogue_run(&dialogue, socket_path ? socket_path : HYGIE_SOCKET_PATH, request,
-			 ret_result);
+	client_result_set(ret_result, HYGIE_REFUSED);
+	r = dialogue_run(&dialogue, socket_path ? socket_path : HYGIE_SOCKET_PATH,
+			 request, ret_result);
 	if (r < 0)
-		result_set(ret_result, outcome_of_fault(r));
+		client_result_set(ret_result, outcome_of_fault(r));
 	if (dialogue.fd >= 0)
 		(void)close(dialogue.fd);
 }

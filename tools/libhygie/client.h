@@ -19,17 +19,19 @@ enum client_tone { CLIENT_INFO, CLIENT_WARNING, CLIENT_PROGRESS };
 
 /* A sentence in the client's hands; pointers are borrowed for the call. */
 struct client_text {
-	uint32_t id;	    /* enum hygie_text */
+	uint32_t id;         /* enum hygie_text */
 	const char *english; /* rendered, under HYGIE_TEXT_MAX */
-	const struct wire_message *message; /* its TAG_TEXT_ARGUMENT fields, for translation */
+	/* Its TAG_TEXT_ARGUMENT fields are for translation. */
+	const struct wire_message *message;
 };
 
 struct client_callbacks {
 	/* Shows a sentence. NULL: shows none. */
-	void (*show)(void *context, enum client_tone tone, const struct client_text *text);
+	void (*show)(void *context, enum client_tone tone,
+		     const struct client_text *text);
 	/*
-	 * Asks; `echo` says whether the answer may be seen. 0 and a secret that the caller
-	 * takes over; or a negative errno: the person or the conversation gave up.
+	 * Asks; `echo` says whether the answer may be seen. 0 and a secret that the
+	 * caller takes over; or a negative errno: the person or the conversation gave up.
 	 * `fd` becomes readable when hygied ends the dialogue meanwhile (the card went):
 	 * a callback that can watch it stops asking and returns -ECANCELED.
 	 */
@@ -46,16 +48,19 @@ struct client_result {
 	char holder[HYGIE_USER_MAX];
 	char ticket[HYGIE_TICKET_MAX];
 	uint64_t not_after; /* of the certificate; 0: none said */
-	uint32_t flags;	    /* enum result_flag */
+	uint32_t flags;     /* enum result_flag */
 };
 
+/* A result of the client's own making: `outcome` and its text, else empty. */
+void client_result_set(struct client_result *ret_result, enum hygie_outcome outcome);
+
 /*
- * Runs one dialogue: connects to `socket_path` (NULL: HYGIE_SOCKET_PATH), sends `request`,
- * serves callbacks until the result. `deadline` (deadline.h) bounds the whole but for the
- * time that `ask` takes, which is handed back to it; hygied bounds that one. Always fills
- * *ret_result: a fault becomes HYGIE_UNAVAILABLE (no daemon, or it went away),
- * HYGIE_TIMED_OUT, HYGIE_BAD_REQUEST or HYGIE_FAULT, with its text.
+ * Runs one dialogue: connects to `socket_path` (NULL: HYGIE_SOCKET_PATH), sends
+ * `request`, serves callbacks until the result. `deadline` (deadline.h) bounds the whole
+ * but for the time that `ask` takes, which is handed back to it; hygied bounds that one.
+ * Always fills *ret_result: a fault becomes HYGIE_UNAVAILABLE (no daemon, or it went
+ * away), HYGIE_TIMED_OUT, HYGIE_BAD_REQUEST or HYGIE_FAULT, with its text.
  */
 void client_run(const char *socket_path, const struct wire_message *request,
-		uint64_t deadline, const struct client_callbacks *callbacks, void *context,
-		struct client_result *ret_result);
+		uint64_t deadline, const struct client_callbacks *callbacks,
+		void *context, struct client_result *ret_result);

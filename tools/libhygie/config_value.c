@@ -4,6 +4,7 @@
  * declares. Each writes its field only when all of the text is right.
  */
 #include "libhygie/config.h"
+#include "libhygie/trusted_file.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -75,8 +76,8 @@ static long unit_milliseconds(const char *unit)
 		const char *name;
 		long milliseconds;
 	} units[] = {
-		{ "", 1000 },         { "s", 1000 },        { "ms", 1 },
-		{ "min", 60 * 1000 }, { "h", 3600 * 1000 },
+		{ "", 1000 },          { "s", 1000 },         { "ms", 1 },
+		{ "min", 60 * 1000L }, { "h", 3600 * 1000L },
 	};
 
 	for (size_t i = 0; i < array_size(units); i++)
@@ -121,13 +122,7 @@ int config_parse_duration(const struct config_value *value, void *field, char *r
 
 static bool path_is_fit(const char *path)
 {
-	size_t length = strlen(path);
-
-	return path[0] == '/' && strpbrk(path, " \t") == NULL &&
-	       strstr(path, "//") == NULL && strstr(path, "/../") == NULL &&
-	       strstr(path, "/./") == NULL && path[length - 1] != '/' &&
-	       (length < 3 || strcmp(path + length - 3, "/..") != 0) &&
-	       strcmp(path + length - 2, "/.") != 0;
+	return trusted_path_is_plain(path) && strpbrk(path, " \t") == NULL;
 }
 
 int config_parse_path(const struct config_value *value, void *field, char *reason,

@@ -13,5 +13,7 @@ uint64_t monotonic_now(void);
 /* The moment `milliseconds` from now. */
 uint64_t deadline_after(unsigned milliseconds);
 
-/* Milliseconds left until `deadline`, rounded up, 0 once it has passed: fit for poll(). */
+/*
+ * Milliseconds left until `deadline`, rounded up, 0 once it has passed: fit for poll().
+ */
 int deadline_left(uint64_t deadline);

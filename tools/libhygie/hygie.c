@@ -28,8 +28,9 @@ static enum hygie_outcome private_outcome(int number)
 {
 	if (number == 0)
 		return HYGIE_OK;
-	return number < 0 || number == PUBLIC_REFUSED ? HYGIE_REFUSED :
-							outcome_from_wire((unsigned)number);
+	return number < 0 || number == PUBLIC_REFUSED
+		       ? HYGIE_REFUSED
+		       : outcome_from_wire((unsigned)number);
 }
 
 static void on_show(void *context, enum client_tone tone, const struct client_text *text)
@@ -74,7 +75,8 @@ const char *hygie_version(void)
 int hygie_authenticate(const char *user, const char *service,
 		       const struct hygie_conversation *conversation)
 {
-	static const struct client_callbacks callbacks = { .show = on_show, .ask = on_ask };
+	static const struct client_callbacks callbacks = { .show = on_show,
+							   .ask = on_ask };
 	/* Borrowed for the call alone; the callbacks give it back as const. */
 	struct hygie_conversation copy = *conversation;
 	cleanup_message struct wire_message *request = NULL;
@@ -85,7 +87,8 @@ int hygie_authenticate(const char *user, const char *service,
 	if (user)
 		wire_add_string(request, TAG_USER, user);
 	wire_add_string(request, TAG_SERVICE, service ? service : "libhygie");
-	client_run(NULL, request, deadline_after(DIALOGUE_MS), &callbacks, &copy, &result);
+	client_run(NULL, request, deadline_after(DIALOGUE_MS), &callbacks, &copy,
+		   &result);
 	return public_number(result.outcome);
 }
 

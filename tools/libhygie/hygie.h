@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The public face of libhygie.so.0: a program asks a person for card and PIN. The library
- * loads no vendor's module and sees no key; it talks to hygied, which decides. Thread-safe;
- * it keeps no state. More operations (identify, sign, decrypt) will come beside this one,
- * in the same shape. Installed header; the others of this folder are private.
+ * loads no vendor's module and sees no key; it talks to hygied, which decides.
+ * Thread-safe; it keeps no state. More operations (identify, sign, decrypt) will come
+ * beside this one, in the same shape. Installed header; the others of this folder are
+ * private.
  */
 #pragma once
 
@@ -17,10 +18,10 @@ extern "C" {
 const char *hygie_version(void);
 
 /*
- * What the person is shown and asked. `text` is UTF-8, under 512 bytes, borrowed.
- * `ask` writes the answer (at most `size` bytes, no terminator needed) to `answer` and
- * returns its length; negative: the person gave up. `answer` lies in locked memory that is
- * wiped afterwards: write into it directly and keep no copy.
+ * What the person is shown and asked. `text` is UTF-8, under 512 bytes, borrowed. `ask`
+ * writes the answer (at most `size` bytes, no terminator needed) to `answer` and returns
+ * its length; negative: the person gave up. `answer` lies in locked memory that is wiped
+ * afterwards: write into it directly and keep no copy.
  */
 struct hygie_conversation {
 	void (*show)(void *context, const char *text);

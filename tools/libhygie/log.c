@@ -242,8 +242,8 @@ static void record_make_syslog(struct record *record, const struct line *line)
 	(void)localtime_r(&now, &tm);
 	(void)snprintf(head, sizeof(head), "<%u>%.3s %2d %02d:%02d:%02d %.60s[%d]: ",
 		       SYSLOG_FACILITY | (unsigned)line->level,
-		       months + 3 * (tm.tm_mon % 12), tm.tm_mday, tm.tm_hour, tm.tm_min,
-		       tm.tm_sec, log_state.name, (int)getpid());
+		       months + 3 * (size_t)(tm.tm_mon % 12), tm.tm_mday, tm.tm_hour,
+		       tm.tm_min, tm.tm_sec, log_state.name, (int)getpid());
 	record_add_string(record, head);
 	record_add_text(record, line);
 }

@@ -18,13 +18,15 @@ struct outcome_row {
 };
 
 static const struct outcome_row rows[HYGIE_OUTCOME_COUNT] = {
-	[HYGIE_REFUSED] = { "refused", "Refused. Ask your administrator.", PAM_AUTH_ERR, 1 },
+	[HYGIE_REFUSED] = { "refused", "Refused. Ask your administrator.", PAM_AUTH_ERR,
+			    1 },
 	[HYGIE_OK] = { "ok", "Done.", PAM_SUCCESS, 0 },
 	[HYGIE_USER_UNKNOWN] = { "user-unknown",
 				 "No card is enrolled for this user here. Ask your "
 				 "administrator to enrol one (\"hygie enroll USER\").",
 				 PAM_USER_UNKNOWN, 5 },
-	[HYGIE_NO_CARD] = { "no-card", "No card was inserted. Insert your card and try again.",
+	[HYGIE_NO_CARD] = { "no-card",
+			    "No card was inserted. Insert your card and try again.",
 			    PAM_AUTHINFO_UNAVAIL, 3 },
 	[HYGIE_NO_READER] = { "no-reader",
 			      "No card reader is attached. Plug one in and try again.",

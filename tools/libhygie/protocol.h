@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is said over the wire: message types, field tags, and the table of who may say what
- * when. Two conversations have this one shape:
+ * What is said over the wire: message types, field tags, and the table of who may say
+ * what when. Two conversations have this one shape:
  *
  *	client  -> hygied	REQUEST_*, then ANSWER to each prompt, or CANCEL
  *	hygied  -> client	{ INFO | WARNING | PROMPT | PROGRESS | ITEM }*, then RESULT
@@ -20,21 +20,21 @@
 #define HYGIE_SOCKET_PATH "/run/hygie/hygied.sock"
 
 /* Limits of what a peer may say, in bytes with the terminator. */
-#define HYGIE_USER_MAX 256    /* a login name */
-#define HYGIE_SERVICE_MAX 64  /* a PAM service */
-#define HYGIE_TEXT_MAX 512    /* PAM_MAX_MSG_SIZE */
-#define HYGIE_TICKET_MAX 65   /* 32 random bytes in hex */
-#define HYGIE_SESSION_MAX 64  /* a logind session id */
-#define HYGIE_PIN_MAX 64      /* bytes of a PIN, without terminator */
-#define HYGIE_KEY_ID_SIZE 32  /* SHA-256 of a SubjectPublicKeyInfo */
+#define HYGIE_USER_MAX 256   /* a login name */
+#define HYGIE_SERVICE_MAX 64 /* a PAM service */
+#define HYGIE_TEXT_MAX 512   /* PAM_MAX_MSG_SIZE */
+#define HYGIE_TICKET_MAX 65  /* 32 random bytes in hex */
+#define HYGIE_SESSION_MAX 64 /* a logind session id */
+#define HYGIE_PIN_MAX 64     /* bytes of a PIN, without terminator */
+#define HYGIE_KEY_ID_SIZE 32 /* SHA-256 of a SubjectPublicKeyInfo */
 #define HYGIE_CERTIFICATES_MAX 16
 
 enum wire_type {
 	WIRE_REQUEST_AUTHENTICATE = 0x0101,
 	WIRE_REQUEST_OPEN_SESSION = 0x0102,
 	WIRE_REQUEST_CLOSE_SESSION = 0x0103,
-	WIRE_REQUEST_STATUS = 0x0104,	/* readers and cards that are in, as ITEMs */
-	WIRE_REQUEST_CARDS = 0x0105,	/* enrolments, as ITEMs */
+	WIRE_REQUEST_STATUS = 0x0104, /* readers and cards that are in, as ITEMs */
+	WIRE_REQUEST_CARDS = 0x0105,  /* enrolments, as ITEMs */
 	WIRE_REQUEST_ENROL = 0x0106,
 	WIRE_REQUEST_REVOKE = 0x0107,
 	WIRE_ANSWER = 0x0180,
@@ -44,7 +44,7 @@ enum wire_type {
 	WIRE_WARNING = 0x0202,
 	WIRE_PROMPT = 0x0203,
 	WIRE_PROGRESS = 0x0204, /* like INFO, for terminals only: PAM shows none */
-	WIRE_ITEM = 0x0205,	/* one record of a list */
+	WIRE_ITEM = 0x0205,     /* one record of a list */
 	WIRE_RESULT = 0x02FF,
 
 	WIRE_ORDER_START = 0x0301,
@@ -58,66 +58,66 @@ enum wire_type {
 
 enum wire_tag {
 	/* any conversation */
-	TAG_OUTCOME = 1,	 /* u32, enum hygie_outcome */
-	TAG_TEXT = 2,		 /* string, English, for a person */
-	TAG_TEXT_ID = 3,	 /* u32, enum hygie_text: for translation */
-	TAG_TEXT_ARGUMENT = 4,	 /* string, repeated, in order */
-	TAG_FLAGS = 5,		 /* u32, meaning by message, below */
+	TAG_OUTCOME = 1,       /* u32, enum hygie_outcome */
+	TAG_TEXT = 2,          /* string, English, for a person */
+	TAG_TEXT_ID = 3,       /* u32, enum hygie_text: for translation */
+	TAG_TEXT_ARGUMENT = 4, /* string, repeated, in order */
+	TAG_FLAGS = 5,         /* u32, meaning by message, below */
 
 	/* client and hygied */
-	TAG_USER = 0x10,	 /* string; absent: the card says who */
-	TAG_SERVICE = 0x11,	 /* string, PAM service */
-	TAG_TTY = 0x12,		 /* string */
-	TAG_REMOTE_HOST = 0x13,	 /* string */
-	TAG_ECHO = 0x14,	 /* u32, 1: the prompt's answer may be shown */
-	TAG_ANSWER = 0x15,	 /* secret bytes, at most HYGIE_PIN_MAX when no echo */
-	TAG_TICKET = 0x16,	 /* string */
-	TAG_SESSION = 0x17,	 /* string, logind session id */
-	TAG_NOT_AFTER = 0x18,	 /* u64, seconds since 1970 */
-	TAG_HOLDER = 0x19,	 /* string, printable */
-	TAG_READER = 0x1A,	 /* string, printable */
-	TAG_STATE = 0x1B,	 /* string, a word */
-	TAG_SCHEME = 0x1C,	 /* string */
-	TAG_PERSON_ID = 0x1D,	 /* string, printable */
-	TAG_CARD_ID = 0x1E,	 /* string: hex of the key id's first 8 bytes, or all 32 */
-	TAG_ISSUER = 0x1F,	 /* string, printable */
-	TAG_ENROLLED_BY = 0x20,	 /* string */
-	TAG_ENROLLED_AT = 0x21,	 /* u64, seconds since 1970 */
-	TAG_TRUST = 0x22,	 /* string: "ok" or why not */
-	TAG_EXCLUSIVE = 0x23,	 /* u32, 1: nobody else can use the card during a login */
-	TAG_KIND = 0x24,	 /* string: what an ITEM is: "service", "reader", "enrolment" */
-	TAG_TRIES = 0x25,	 /* string: "ok", "low", "last", "blocked" */
-	TAG_VALUE = 0x26,	 /* string, what a "service" ITEM says */
-	TAG_NAME = 0x27,	 /* string, what a "service" ITEM is about */
-	TAG_REVOKED_AT = 0x28,	 /* u64, seconds since 1970 */
+	TAG_USER = 0x10,        /* string; absent: the card says who */
+	TAG_SERVICE = 0x11,     /* string, PAM service */
+	TAG_TTY = 0x12,         /* string */
+	TAG_REMOTE_HOST = 0x13, /* string */
+	TAG_ECHO = 0x14,        /* u32, 1: the prompt's answer may be shown */
+	TAG_ANSWER = 0x15,      /* secret bytes, at most HYGIE_PIN_MAX when no echo */
+	TAG_TICKET = 0x16,      /* string */
+	TAG_SESSION = 0x17,     /* string, logind session id */
+	TAG_NOT_AFTER = 0x18,   /* u64, seconds since 1970 */
+	TAG_HOLDER = 0x19,      /* string, printable */
+	TAG_READER = 0x1A,      /* string, printable */
+	TAG_STATE = 0x1B,       /* string, a word */
+	TAG_SCHEME = 0x1C,      /* string */
+	TAG_PERSON_ID = 0x1D,   /* string, printable */
+	TAG_CARD_ID = 0x1E,     /* string: hex of the key id's first 8 bytes, or all 32 */
+	TAG_ISSUER = 0x1F,      /* string, printable */
+	TAG_ENROLLED_BY = 0x20, /* string */
+	TAG_ENROLLED_AT = 0x21, /* u64, seconds since 1970 */
+	TAG_TRUST = 0x22,       /* string: "ok" or why not */
+	TAG_EXCLUSIVE = 0x23,   /* u32, 1: nobody else can use the card during a login */
+	TAG_KIND = 0x24,  /* string: what an ITEM is: "service", "reader", "enrolment" */
+	TAG_TRIES = 0x25, /* string: "ok", "low", "last", "blocked" */
+	TAG_VALUE = 0x26, /* string, what a "service" ITEM says */
+	TAG_NAME = 0x27,  /* string, what a "service" ITEM is about */
+	TAG_REVOKED_AT = 0x28, /* u64, seconds since 1970 */
 
 	/* hygied and hygie-token */
-	TAG_MODULE = 0x40,	   /* string, absolute path */
-	TAG_READER_NAME = 0x41,	   /* string, as pcscd says it; absent for tokens by URI */
-	TAG_OTHER_READER = 0x42,   /* string, repeated */
-	TAG_DRIVER = 0x43,	   /* string, OpenSC card driver; absent: not OpenSC */
-	TAG_TOKEN_URI = 0x44,	   /* string, RFC 7512, for tokens without a reader */
-	TAG_PATH_RW = 0x45,	   /* string, repeated: folders the module may write */
-	TAG_ENVIRONMENT = 0x46,	   /* string NAME=value, repeated */
-	TAG_PIN_MIN = 0x47,	   /* u32, bytes */
-	TAG_PIN_MAX = 0x48,	   /* u32, bytes */
-	TAG_PIN_CHARSET = 0x49,	   /* string: "digits", "alphanumeric", "any" */
-	TAG_USER_ID = 0x4A,	   /* u32, uid to become */
-	TAG_GROUP_ID = 0x4B,	   /* u32, gid to become */
-	TAG_PIN = 0x4C,		   /* secret bytes; absent: pin-pad */
-	TAG_OPERATION = 0x4D,	   /* u32, enum token_operation: begins a group of fields */
-	TAG_OBJECT_ID = 0x4E,	   /* bytes, CKA_ID, at most 64 */
-	TAG_DATA = 0x4F,	   /* bytes: to sign, to decrypt; or the answer, in order */
+	TAG_MODULE = 0x40,       /* string, absolute path */
+	TAG_READER_NAME = 0x41,  /* string, as pcscd says it; absent for tokens by URI */
+	TAG_OTHER_READER = 0x42, /* string, repeated */
+	TAG_DRIVER = 0x43,       /* string, OpenSC card driver; absent: not OpenSC */
+	TAG_TOKEN_URI = 0x44,    /* string, RFC 7512, for tokens without a reader */
+	TAG_PATH_RW = 0x45,      /* string, repeated: folders the module may write */
+	TAG_ENVIRONMENT = 0x46,  /* string NAME=value, repeated */
+	TAG_PIN_MIN = 0x47,      /* u32, bytes */
+	TAG_PIN_MAX = 0x48,      /* u32, bytes */
+	TAG_PIN_CHARSET = 0x49,  /* string: "digits", "alphanumeric", "any" */
+	TAG_USER_ID = 0x4A,      /* u32, uid to become */
+	TAG_GROUP_ID = 0x4B,     /* u32, gid to become */
+	TAG_PIN = 0x4C,          /* secret bytes; absent: pin-pad */
+	TAG_OPERATION = 0x4D,    /* u32, enum token_operation: begins a group of fields */
+	TAG_OBJECT_ID = 0x4E,    /* bytes, CKA_ID, at most 64 */
+	TAG_DATA = 0x4F,         /* bytes: to sign, to decrypt; or the answer, in order */
 	TAG_SIGNATURE_SCHEME = 0x50, /* u32, enum signature_scheme */
-	TAG_CERTIFICATE = 0x51,	   /* bytes, DER */
-	TAG_LABEL = 0x52,	   /* string, printable */
-	TAG_TOKEN_SERIAL = 0x53,   /* string, printable */
-	TAG_TOKEN_MODEL = 0x54,	   /* string, printable */
-	TAG_TOKEN_MAKER = 0x55,	   /* string, printable */
-	TAG_TOKEN_FLAGS = 0x56,	   /* u32, enum token_flag */
+	TAG_CERTIFICATE = 0x51,      /* bytes, DER */
+	TAG_LABEL = 0x52,            /* string, printable */
+	TAG_TOKEN_SERIAL = 0x53,     /* string, printable */
+	TAG_TOKEN_MODEL = 0x54,      /* string, printable */
+	TAG_TOKEN_MAKER = 0x55,      /* string, printable */
+	TAG_TOKEN_FLAGS = 0x56,      /* u32, enum token_flag */
 	TAG_CERTIFICATE_TEXT = 0x57, /* bytes to hygie: DER of an ITEM, for --json */
-	TAG_OAEP_HASH = 0x58,	   /* u32: 1 or 256, for RSA-OAEP decryption */
-	TAG_SECRET = 0x59,	   /* secret bytes, decrypted, in order of the operations */
+	TAG_OAEP_HASH = 0x58,        /* u32: 1 or 256, for RSA-OAEP decryption */
+	TAG_SECRET = 0x59, /* secret bytes, decrypted, in order of the operations */
 };
 
 /* TAG_FLAGS of WIRE_REQUEST_AUTHENTICATE and WIRE_REQUEST_ENROL. */
@@ -132,8 +132,9 @@ enum result_flag {
 };
 
 enum token_operation {
-	TOKEN_SIGN = 1,	   /* TAG_OBJECT_ID, TAG_DATA: the bytes, not a digest */
-	TOKEN_DECRYPT = 2, /* TAG_OBJECT_ID, TAG_DATA, TAG_OAEP_HASH (absent: PKCS#1 v1.5) */
+	TOKEN_SIGN = 1, /* TAG_OBJECT_ID, TAG_DATA: the bytes, not a digest */
+	TOKEN_DECRYPT =
+		2, /* TAG_OBJECT_ID, TAG_DATA, TAG_OAEP_HASH (absent: PKCS#1 v1.5) */
 };
 
 /* How a signature was made, as hygied must verify it. Raw r || s for ECDSA. */
@@ -158,14 +159,14 @@ enum token_flag {
 
 /* Who is speaking, and what has been said so far. */
 enum protocol_state {
-	PROTOCOL_CLIENT_NEW,	 /* hygied waits for a request */
+	PROTOCOL_CLIENT_NEW,     /* hygied waits for a request */
 	PROTOCOL_CLIENT_RUNNING, /* a request runs, no prompt is open */
-	PROTOCOL_CLIENT_ASKED,	 /* a prompt is open */
-	PROTOCOL_SERVER,	 /* a client reads what hygied says */
-	PROTOCOL_TOKEN_NEW,	 /* hygie-token waits for ORDER_START */
-	PROTOCOL_TOKEN_READY,	 /* hygie-token waits for ORDER_LOGIN */
-	PROTOCOL_TOKEN_WARMING,	 /* hygied waits for what ORDER_START finds */
-	PROTOCOL_TOKEN_WORKING,	 /* hygied waits for what ORDER_LOGIN does */
+	PROTOCOL_CLIENT_ASKED,   /* a prompt is open */
+	PROTOCOL_SERVER,         /* a client reads what hygied says */
+	PROTOCOL_TOKEN_NEW,      /* hygie-token waits for ORDER_START */
+	PROTOCOL_TOKEN_READY,    /* hygie-token waits for ORDER_LOGIN */
+	PROTOCOL_TOKEN_WARMING,  /* hygied waits for what ORDER_START finds */
+	PROTOCOL_TOKEN_WORKING,  /* hygied waits for what ORDER_LOGIN does */
 };
 
 /* Whether a message of `type` may come in `state`; what is not in the table may not. */

@@ -10,8 +10,8 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
-#define SECRET_CAPACITY_MAX (1024 * 1024)
-#define SMALL_MEMLOCK_LIMIT (1024 * 1024)
+#define SECRET_CAPACITY_MAX ((size_t)1024 * 1024)
+#define SMALL_MEMLOCK_LIMIT ((rlim_t)1024 * 1024)
 
 struct secret {
 	uint8_t *bytes;
@@ -33,7 +33,10 @@ static size_t whole_pages(size_t size)
 	return (size + page - 1) / page * page;
 }
 
-/* Whether the process was given so small a limit that failing to lock is the site's choice. */
+/*
+ * Whether the process was given so small a limit that failing to lock is the site's
+ * choice.
+ */
 static bool locking_is_denied(void)
 {
 	struct rlimit limit;

@@ -15,15 +15,16 @@
 struct secret;
 
 /*
- * Makes an empty secret with room for `capacity` bytes (at most 1 MiB). The caller owns it.
- * -ENOMEM, or -EPERM when the pages cannot be locked. One exception: a process whose own
- * RLIMIT_MEMLOCK leaves no room (a locker that a site confined) gets unlocked pages, since
- * its conversation has held the PIN in such pages already.
+ * Makes an empty secret with room for `capacity` bytes (at most 1 MiB). The caller owns
+ * it. -ENOMEM, or -EPERM when the pages cannot be locked. One exception: a process whose
+ * own RLIMIT_MEMLOCK leaves no room (a locker that a site confined) gets unlocked pages,
+ * since its conversation has held the PIN in such pages already.
  */
 int secret_new(size_t capacity, struct secret **ret_secret) must_check;
 
 /* Makes a secret that holds a copy of `size` bytes at `bytes`. Errors as secret_new. */
-int secret_new_from(const void *bytes, size_t size, struct secret **ret_secret) must_check;
+int secret_new_from(const void *bytes, size_t size,
+		    struct secret **ret_secret) must_check;
 
 /* Wipes and frees; takes NULL. */
 void secret_free(struct secret *secret);
@@ -34,7 +35,9 @@ const uint8_t *secret_bytes_const(const struct secret *secret);
 size_t secret_size(const struct secret *secret);
 size_t secret_capacity(const struct secret *secret);
 
-/* Says how many bytes are in use; bytes beyond are wiped. `size` is at most the capacity. */
+/*
+ * Says how many bytes are in use; bytes beyond are wiped. `size` is at most the capacity.
+ */
 void secret_set_size(struct secret *secret, size_t size);
 
 /* Appends; -ENOSPC when it does not fit, and then nothing was written. */

@@ -21,7 +21,8 @@ static const char *const templates[TEXT_COUNT] = {
 	[TEXT_WHOSE_CARD] = "Cards of {1} are in. User name: ",
 	[TEXT_ENROL_CARD] = "Card of {1} ({2}), issued by {3}, for user {4}.",
 	[TEXT_TEST_CARD] = "This is a TEST card; the configuration accepts them.",
-	[TEXT_CERTIFICATE_ENDS] = "The card's certificate ends on {1}. Ask for a new card.",
+	[TEXT_CERTIFICATE_ENDS] =
+		"The card's certificate ends on {1}. Ask for a new card.",
 	[TEXT_WAITING_TURN] = "Waiting for the card...",
 };
 
@@ -33,7 +34,8 @@ const char *text_template(enum hygie_text text)
 }
 
 /* The argument that `at` names ({1}..{9}), or NULL when it is no placeholder. */
-static const char *placeholder(const char *at, const char *const arguments[], size_t count)
+static const char *placeholder(const char *at, const char *const arguments[],
+			       size_t count)
 {
 	size_t number;
 

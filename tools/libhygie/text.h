@@ -10,19 +10,19 @@
 /* Numbers go over the wire: append. {1}, {2} stand for the arguments. */
 enum hygie_text {
 	TEXT_NONE = 0,
-	TEXT_INSERT_CARD,	/* no argument */
-	TEXT_INSERT_CARD_OF,	/* user */
-	TEXT_READING_CARD,	/* no argument */
-	TEXT_PIN_PROMPT,	/* holder */
-	TEXT_PIN_PROMPT_LAST,	/* holder */
-	TEXT_PIN_PAD,		/* holder */
-	TEXT_PIN_LOW,		/* no argument */
-	TEXT_PIN_LAST,		/* no argument */
-	TEXT_WHOSE_CARD,	/* users, comma-separated */
-	TEXT_ENROL_CARD,	/* holder, scheme and person id, issuer, user */
-	TEXT_TEST_CARD,		/* no argument */
-	TEXT_CERTIFICATE_ENDS,	/* date */
-	TEXT_WAITING_TURN,	/* no argument */
+	TEXT_INSERT_CARD,      /* no argument */
+	TEXT_INSERT_CARD_OF,   /* user */
+	TEXT_READING_CARD,     /* no argument */
+	TEXT_PIN_PROMPT,       /* holder */
+	TEXT_PIN_PROMPT_LAST,  /* holder */
+	TEXT_PIN_PAD,          /* holder */
+	TEXT_PIN_LOW,          /* no argument */
+	TEXT_PIN_LAST,         /* no argument */
+	TEXT_WHOSE_CARD,       /* users, comma-separated */
+	TEXT_ENROL_CARD,       /* holder, scheme and person id, issuer, user */
+	TEXT_TEST_CARD,        /* no argument */
+	TEXT_CERTIFICATE_ENDS, /* date */
+	TEXT_WAITING_TURN,     /* no argument */
 	TEXT_COUNT
 };
 

@@ -6,6 +6,7 @@
  */
 #include "libhygie/trusted_file.h"
 
+#include "libhygie/error_text.h"
 #include "libhygie/printable.h"
 
 #include <dirent.h>
@@ -13,7 +14,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -60,7 +60,7 @@ static int walk_fail_errno(const struct walk *walk, size_t length, int fault)
 	case -ENOENT:
 		return walk_fail(walk, length, fault, "does not exist");
 	default:
-		return walk_fail(walk, length, fault, "%s", strerrordesc_np(-fault));
+		return walk_fail(walk, length, fault, "%s", error_text(-fault));
 	}
 }
 
@@ -189,8 +189,7 @@ static int walk_folder(const struct walk *walk, size_t length, bool strict, int 
 	return 0;
 }
 
-/* Absolute, no "." or "..", no empty component, none at the end. */
-static bool path_is_fit(const char *path)
+bool trusted_path_is_plain(const char *path)
 {
 	const char *at = path;
 
@@ -209,7 +208,7 @@ static bool path_is_fit(const char *path)
 
 static int walk_begin(const struct walk *walk)
 {
-	if (path_is_fit(walk->path))
+	if (trusted_path_is_plain(walk->path))
 		return 0;
 	return walk_fail(
 		walk, strlen(walk->path), -EINVAL,
@@ -327,16 +326,24 @@ static bool name_is_wanted(const char *name, const char *suffix)
 	       strcmp(name + length - tail, suffix) == 0;
 }
 
+#pragma GCC diagnostic push
+/* gcc 12 loses what is stored at an index that it does not know. */
+#if !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
+#endif
 static int names_add(struct trusted_names *names, const char *name)
 {
+	char *copy;
+
 	if (names->count == FOLDER_NAMES_MAX)
 		return -E2BIG;
-	names->name[names->count] = strdup(name);
-	if (names->name[names->count] == NULL)
+	copy = strdup(name);
+	if (copy == NULL)
 		return -ENOMEM;
-	names->count++;
+	names->name[names->count++] = copy;
 	return 0;
 }
+#pragma GCC diagnostic pop
 
 /* Fills `names`, which the caller frees in any case. */
 static int names_read(DIR *folder, const char *suffix, struct trusted_names *names)
@@ -349,6 +356,7 @@ static int names_read(DIR *folder, const char *suffix, struct trusted_names *nam
 		int r;
 
 		errno = 0;
+		/* NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is ours alone */
 		entry = readdir(folder);
 		if (entry == NULL)
 			return -errno;
@@ -365,7 +373,7 @@ int trusted_folder_list(const char *path, const char *suffix, uid_t owner,
 {
 	const struct walk walk = { path, owner, ret_error };
 	cleanup_trusted_names struct trusted_names names = { 0 };
-	int fd;
+	int fd = -1;
 	DIR *folder;
 	int r = trusted_folder_open(path, owner, &fd, ret_error);
 
@@ -379,6 +387,9 @@ int trusted_folder_list(const char *path, const char *suffix, uid_t owner,
 	}
 	r = names_read(folder, suffix, &names);
 	(void)closedir(folder);
+	if (r == -E2BIG)
+		return walk_fail(&walk, strlen(path), r, "holds more than %d things",
+				 FOLDER_NAMES_MAX);
 	if (r < 0)
 		return walk_fail_errno(&walk, strlen(path), r);
 	if (names.count > 0)

@@ -3,7 +3,7 @@
  * Files and folders that only their owner (root, in production) can have written: the
  * configuration, the card profiles, the registry, a PKCS#11 module. Each component of the
  * path is opened in turn without following a symbolic link, and judged by what was
- *opened, so nobody can put another thing there between the check and the use.
+ * opened, so nobody can put another thing there between the check and the use.
  *
  * What is asked of a path:
  *	the path	absolute, without "..", no symbolic link anywhere in it
@@ -18,6 +18,7 @@
 
 #include "libhygie/attributes.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -31,6 +32,9 @@ enum trusted_flag {
 	TRUSTED_ANY_LINKS =
 		1u << 0, /* hard links: a package's file that is only executed */
 };
+
+/* Whether a path is absolute, without ".", "..", "//" or a slash at the end. */
+bool trusted_path_is_plain(const char *path);
 
 /*
  * Opens a file for reading. 0 and a descriptor that the caller closes; -ENOENT when it is

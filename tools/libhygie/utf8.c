@@ -23,8 +23,8 @@ static size_t sequence_length(const uint8_t *bytes, size_t left)
 			continue;
 		if (forms[i].length > left)
 			return 0;
-		if (forms[i].length > 1 && (bytes[1] < forms[i].second_low ||
-					    bytes[1] > forms[i].second_high))
+		if (forms[i].length > 1 &&
+		    (bytes[1] < forms[i].second_low || bytes[1] > forms[i].second_high))
 			return 0;
 		for (size_t k = 2; k < forms[i].length; k++)
 			if ((bytes[k] & 0xC0) != 0x80)

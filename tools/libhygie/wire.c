@@ -321,8 +321,8 @@ static int find_field(const struct wire_message *message, uint16_t tag,
 	return -ENOENT;
 }
 
-int wire_get_bytes(const struct wire_message *message, uint16_t tag, const uint8_t **ret_bytes,
-		   size_t *ret_size)
+int wire_get_bytes(const struct wire_message *message, uint16_t tag,
+		   const uint8_t **ret_bytes, size_t *ret_size)
 {
 	struct wire_field field;
 	int r;
@@ -385,6 +385,11 @@ int wire_get_u64(const struct wire_message *message, uint16_t tag, uint64_t *ret
 		return -EBADMSG;
 	*ret_value = (uint64_t)get_u32(field.bytes) << 32 | get_u32(field.bytes + 4);
 	return 0;
+}
+
+int wire_optional(int r)
+{
+	return r == -ENOENT ? 0 : r;
 }
 
 int wire_get_secret(const struct wire_message *message, uint16_t tag,

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a login's request says and whether it may; see login_request.h.
+ */
+#include "hygied/login_request.h"
+
+#include "hygied/policy.h"
+
+#include <errno.h>
+
+int login_request_read(struct login *login, const struct wire_message *request)
+{
+	uint32_t flags = 0;
+	int r;
+
+	login->enrolment = wire_message_type(request) == WIRE_REQUEST_ENROL;
+	r = wire_optional(
+		wire_get_string(request, TAG_USER, login->user, sizeof(login->user)));
+	if (r >= 0)
+		r = wire_optional(wire_get_string(request, TAG_SERVICE, login->service,
+						  sizeof(login->service)));
+	if (r >= 0)
+		r = wire_optional(wire_get_string(request, TAG_READER, login->reader,
+						  sizeof(login->reader)));
+	if (r >= 0)
+		r = wire_optional(wire_get_u32(request, TAG_FLAGS, &flags));
+	if (r >= 0 && login->enrolment && login->user[0] == '\0')
+		r = -EBADMSG;
+	login->reassign = (flags & REQUEST_REASSIGN) != 0;
+	return r;
+}
+
+/* A name with a typing mistake costs no PIN, and enrols nobody who is not there. */
+static enum hygie_outcome admit_enrolment(const struct login *login)
+{
+	if (!policy_may_administer(peer_uid(login->peer)))
+		return HYGIE_NOT_ALLOWED;
+	return policy_user_exists(login->user) ? HYGIE_OK : HYGIE_NO_SUCH_USER;
+}
+
+enum hygie_outcome login_request_admit(struct login *login)
+{
+	const struct settings *settings = &login->hygied->settings;
+	uid_t peer = peer_uid(login->peer);
+	enum enrolment_state state;
+
+	if (login->enrolment)
+		return admit_enrolment(login);
+	if (login->user[0] == '\0' && peer != 0 &&
+	    !policy_user_name(peer, login->user, sizeof(login->user)))
+		return HYGIE_NOT_ALLOWED;
+	if (login->user[0] == '\0')
+		return HYGIE_OK;
+	if (!policy_may_authenticate(settings, peer, login->user))
+		return HYGIE_NOT_ALLOWED;
+	if (registry_user_state(login->hygied->registry, login->user, &state) < 0)
+		return HYGIE_BROKEN_SETUP;
+	/* Whose cards were all revoked is no stranger whom the password may let in. */
+	if (state == ENROLMENT_REVOKED)
+		return HYGIE_CARD_REVOKED;
+	return state == ENROLMENT_ACTIVE ? HYGIE_OK : HYGIE_USER_UNKNOWN;
+}

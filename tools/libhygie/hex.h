@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Bytes as hexadecimal digits, as card ids and tickets are written.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Writes 2 * `size` small digits and a NUL into `ret_text`. */
+void hex_write(const uint8_t *bytes, size_t size, char *ret_text);
