@@ -31,6 +31,7 @@ import pcscd  # noqa: E402
 import pivcard  # noqa: E402
 import pki  # noqa: E402
 import scard  # noqa: E402
+import wire  # noqa: E402
 
 CONFIG = pathlib.Path("/etc/hygie/hygie.conf")
 CARDS = pathlib.Path("/etc/hygie/cards.d")
@@ -38,6 +39,7 @@ SOCKET = pathlib.Path("/run/hygie/hygied.sock")
 REGISTRY = pathlib.Path("/var/lib/hygie/registry.db")
 SERVICE = "hygie-test"
 PIN = "123456"
+PATIENCE = 30.0  # seconds; events end the waiting, this only a test that fails
 
 
 def add_user(name):
@@ -82,7 +84,7 @@ class Station:
     def start(self):
         for user in ("alice", "bob", "mallory"):
             add_user(user)
-        self.pki = pki.Pki(self.home / "pki")
+        self.pki = pki.Pki(self.keys.directory / "pki", unfit=False)
         self.write_anchors()
         CONFIG.write_text("[log]\ntarget = stderr\nlevel = debug\n" + self.config)
         for name, text in self.profiles.items():
@@ -117,7 +119,7 @@ class Station:
         if process is None:
             return None
         process.send_signal(how)
-        return process.wait(20)
+        return process.wait(PATIENCE)
 
     def stop(self):
         self.stop_hygied()
@@ -127,7 +129,7 @@ class Station:
     def log(self):
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
-    def wait_log(self, text, timeout=10.0, count=1):
+    def wait_log(self, text, timeout=PATIENCE, count=1):
         """Until hygied has written `text` so many times since it was started last."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
@@ -166,10 +168,10 @@ class Station:
             yield card
         self.wait_empty()
 
-    def wait_empty(self, timeout=10.0):
+    def wait_empty(self, timeout=PATIENCE):
         """Until pcscd and hygied know of no card: the next one is then no surprise."""
         if self.pcscd.process and self.hygied:
-            self._wait_readers(lambda readers: all(reader["state"] == "empty"
+            self.wait_readers(lambda readers: all(reader["state"] == "empty"
                                                    for reader in readers), timeout)
 
     # Through the front door.
@@ -196,15 +198,41 @@ class Station:
     def status(self):
         return self.run("status")[1]
 
-    def wait_ready(self, state="ready", timeout=10.0):
+    def readers(self):
+        """What `hygie status` says of the readers, without a process: for asking often."""
+        readers = []
+        with connect() as link:
+            link.settimeout(PATIENCE)
+            link.sendall(wire.encode("REQUEST_STATUS"))
+            while (message := wire.decode(link.recv(wire.MESSAGE_MAX))).type == "ITEM":
+                if message.get("KIND") == "reader":
+                    readers.append({name.lower(): value for name, value in message.fields})
+                    readers[-1].update(problem=message.get("TEXT"),
+                                       exclusive=message.get("EXCLUSIVE") == 1)
+            link.recv(1)  # until hygied hangs up
+        self.wait_rest()
+        if message.get("OUTCOME") != wire.OUTCOMES["HYGIE_OK"]:
+            raise AssertionError("no status: %s\n%s" % (message, self.log()))
+        return readers
+
+    def wait_rest(self):
+        """Until hygied sleeps: then it has done all that follows upon what was seen of it."""
+        stat = pathlib.Path("/proc", str(self.hygied.pid), "stat")
+        deadline = time.monotonic() + PATIENCE
+        while stat.read_text().rpartition(") ")[2][0] in "RD":
+            if time.monotonic() > deadline:
+                raise AssertionError("hygied never rests:\n" + self.log())
+
+    def wait_ready(self, state="ready", timeout=PATIENCE):
         """Until hygied reports a reader in that state; by its own words, not by time."""
-        return self._wait_readers(lambda readers: any(reader["state"] == state
+        return self.wait_readers(lambda readers: any(reader["state"] == state
                                                       for reader in readers), timeout)
 
-    def _wait_readers(self, condition, timeout):
+    def wait_readers(self, condition, timeout=PATIENCE):
+        """Until that holds of what readers() says; returns it."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
-            readers = self.status()["readers"]
+            readers = self.readers()
             if condition(readers):
                 return readers
             time.sleep(0.01)

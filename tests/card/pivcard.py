@@ -46,17 +46,22 @@ def openssl(*arguments, **kwargs):
 
 
 class KeyStore:
-    """Keys by kind and name, made once and kept in a directory for the run."""
+    """Keys by kind and name, made once and kept in a directory for the run: in the one that
+    HYGIE_TEST_KEYS names, if it does, which several programs may share."""
 
     def __init__(self, directory):
-        self.directory = pathlib.Path(directory)
+        self.directory = pathlib.Path(os.environ.get("HYGIE_TEST_KEYS") or directory)
         self.directory.mkdir(parents=True, exist_ok=True)
 
     def key(self, kind, name="a"):
         """The path of that key (PEM); the same kind and name give the same key."""
         path = self.directory / ("%s-%s.key" % (kind, name))
         if not path.exists():
-            openssl("genpkey", "-algorithm", *KINDS[kind], "-out", path)
+            with tempfile.TemporaryDirectory(dir=self.directory) as own:
+                made = pathlib.Path(own, "key")
+                openssl("genpkey", "-algorithm", *KINDS[kind], "-out", made)
+                with contextlib.suppress(FileExistsError):  # another made it meanwhile
+                    os.link(made, path)
         return path
 
 
@@ -285,28 +290,28 @@ class PivCard:
         self.order("clear-faults")
 
     # Events. Each raises CardError("... timeout") when the time is over.
-    def wait_apdu(self, number, timeout=5.0):
+    def wait_apdu(self, number, timeout=30.0):
         """Until so many APDUs came since reset_count."""
         self.order("wait-apdu", number, int(timeout * 1000))
 
-    def wait_verify(self, number=1, timeout=5.0):
+    def wait_verify(self, number=1, timeout=30.0):
         self.order("wait-verify", number, int(timeout * 1000))
 
-    def wait_selected(self, applet="piv", timeout=5.0):
+    def wait_selected(self, applet="piv", timeout=30.0):
         self.order("wait-selected", applet, int(timeout * 1000))
 
-    def wait_powered(self, timeout=5.0):
+    def wait_powered(self, timeout=30.0):
         """Until pcscd has seen and powered the card."""
         self.order("wait-powered", int(timeout * 1000))
 
-    def wait_absent(self, timeout=5.0):
+    def wait_absent(self, timeout=30.0):
         self.order("wait-absent", int(timeout * 1000))
 
-    def wait_silent(self, timeout=5.0):
+    def wait_silent(self, timeout=30.0):
         """Until an APDU is held unanswered."""
         self.order("wait-silent", int(timeout * 1000))
 
-    def wait_atr_polls(self, number, timeout=5.0):
+    def wait_atr_polls(self, number, timeout=30.0):
         """Until pcscd has asked so many times more whether the card is still there."""
         self.order("wait-atr-polls", number, int(timeout * 1000))
 

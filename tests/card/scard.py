@@ -159,7 +159,7 @@ class Context:
             raise
         return [name.decode() for name in names.raw[: size.value].split(b"\0") if name]
 
-    def status_change(self, reader, known=STATE_UNAWARE, timeout=5.0):
+    def status_change(self, reader, known=STATE_UNAWARE, timeout=30.0):
         """Blocks until the reader's state is another than `known`; returns a ReaderState.
 
         `known` is the `raw` of an earlier ReaderState; the default returns at once.
@@ -174,7 +174,7 @@ class Context:
         """Ends a status_change() that another thread waits in."""
         _call("SCardCancel", self._handle)
 
-    def wait_until(self, reader, condition, timeout=5.0):
+    def wait_until(self, reader, condition, timeout=30.0):
         """Blocks until condition(ReaderState) holds; returns that state."""
         deadline = time.monotonic() + timeout
         state = self.status_change(reader)
@@ -182,13 +182,13 @@ class Context:
             state = self.status_change(reader, state.raw, deadline - time.monotonic())
         return state
 
-    def wait_card(self, reader=None, timeout=5.0):
+    def wait_card(self, reader=None, timeout=30.0):
         """Waits for a card; returns the reader's name (by default the first reader's)."""
         reader = reader or self.readers()[0]
         self.wait_until(reader, lambda state: state.present and not state.mute, timeout)
         return reader
 
-    def wait_no_card(self, reader=None, timeout=5.0):
+    def wait_no_card(self, reader=None, timeout=30.0):
         reader = reader or self.readers()[0]
         self.wait_until(reader, lambda state: state.empty, timeout)
         return reader

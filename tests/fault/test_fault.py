@@ -96,7 +96,8 @@ def make_ready(station):
     if station.hygied.poll() is not None:
         raise AssertionError("hygied ended with %s: %s" % (station.hygied.returncode,
                                                            station.log()[-3000:]))
-    for reader in station.status()["readers"]:
+    for reader in station.wait_readers(lambda readers: any(
+            reader["state"] in ("ready", "unreadable") for reader in readers)):
         if reader["state"] == "unreadable":
             # Whoever waits for a card makes it read again: so does this, which gives up.
             station.login("alice", None)

@@ -58,7 +58,7 @@ def threads(pid):
     return len(list(pathlib.Path("/proc", str(pid), "task").iterdir()))
 
 
-def eventually(condition, what, timeout=10.0):
+def eventually(condition, what, timeout=st.PATIENCE):
     """Until condition() holds; for what no event tells."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
@@ -94,7 +94,7 @@ class Aside:
         except BaseException as error:  # pylint: disable=broad-except
             self._error = error
 
-    def result(self, timeout=20.0):
+    def result(self, timeout=st.PATIENCE):
         self._thread.join(timeout)
         assert not self._thread.is_alive(), "it did not come back"
         if self._error:

@@ -20,7 +20,7 @@ from dialogues import ask, hear, outcome, restart, settings
 HELPER = pathlib.Path("/usr/libexec/hygie/hostile-helper")
 ADMITTED = (pam.PAM_SUCCESS, pam.PAM_IGNORE, pam.PAM_USER_UNKNOWN)  # the stack goes on
 
-PROGRAM = """#!/usr/bin/python3
+PROGRAM = """#!/usr/bin/python3 -B
 import os, pathlib, socket, subprocess, sys, time
 sys.path.insert(0, %(tests)r)
 import wire

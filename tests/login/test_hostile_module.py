@@ -53,12 +53,12 @@ class EvilToken(SoftToken):
 
     def state(self):
         """What hygied says of Bob's token, and of Alice's card."""
-        readers = {reader["reader"]: reader for reader in self.station.status()["readers"]}
+        readers = {reader["reader"]: reader for reader in self.station.readers()}
         return readers.pop("pkcs11:token=Trial"), next(
             reader for reader in readers.values() if reader["state"] != "empty")
 
-    def wait(self, condition, timeout=20):
-        return self.station._wait_readers(condition, timeout)
+    def wait(self, condition):
+        return self.station.wait_readers(condition)
 
     def wait_token(self, *states):
         self.wait(lambda readers: any(reader["reader"].startswith("pkcs11:") and
@@ -80,7 +80,6 @@ def world(tmp_path_factory):
     keys = pivcard.KeyStore(home / "keys")
     token = EvilToken("evil", "rsa2048")
     token.people = {}
-    (home / "pki").mkdir()
     token.home = home
     token.prepare()
     with st.Station(home, CONFIG, keys=keys, profiles={"50-token.conf": token.profile}) as station:

@@ -12,7 +12,7 @@ import pytest
 import scard
 import station as st
 from attack import (CONFIG, DEADLINE, DIGEST, MARGIN, Aside, OpenSC, Repeated, Rude, audited,
-                    open_card, refused, threads, use_key, works_again)
+                    eventually, open_card, refused, threads, use_key, works_again)
 
 READER = "Virtual PCD 00 00"
 BUSY_DEADLINE = 1.0
@@ -230,7 +230,8 @@ def test_pin_never_goes_to_an_applet_that_a_rival_selects_all_the_time(station, 
         bare.reset_count()
         selects = Repeated(select_other)
         with selects:
-            result = station.login("alice", st.PIN)
+            result = station.login("alice", lambda: (
+                eventually(lambda: selects.count, "a SELECT"), st.PIN)[1])
         assert result.code == pam.PAM_SUCCESS
         assert (bare.verify_count(), bare.misdirected_count()) == (1, 0)
         assert selects.count > 0

@@ -189,15 +189,19 @@ def test_helper_killed_in_a_login_never_lets_in_without_a_signature(station, car
     result = station.login("alice", answer)
     for killer in killers:
         killer.result()
-    check_told(result)
+    if number == 0 and not refused(result):  # the successor of an idle one was there in time
+        assert card.sign_count() == 1
+    else:
+        check_told(result)
     assert card.verify_count() <= 1
     works_again(station, card)
 
 
 def test_idle_helper_that_was_killed_costs_nobody_a_login(station, card):
     (killed,) = helpers()
+    said = station.log().count("hygie-token ended while it waited")
     os.kill(killed, signal.SIGKILL)
-    station.wait_log("hygie-token ended while it waited")
+    station.wait_log("hygie-token ended while it waited", count=said + 1)
     station.wait_ready()
     assert killed not in helpers()
     works_again(station, card)

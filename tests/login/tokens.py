@@ -69,7 +69,6 @@ class Token:
     def start(self, home, keys, config=""):
         """Its workstation, with Alice's and Bob's tokens made and enrolled."""
         self.home = pathlib.Path(home)
-        self.share_pki(keys)
         self.prepare()
         profiles = {"50-token.conf": self.profile} if self.profile else {}
         with st.Station(self.home, config, self.reader, keys, profiles,
@@ -83,11 +82,6 @@ class Token:
             finally:
                 for name in profiles:
                     (st.CARDS / name).unlink()
-
-    def share_pki(self, keys):
-        """The CAs' keys are slow to make: once for all stations of a run."""
-        (keys.directory / "pki").mkdir(exist_ok=True)
-        (self.home / "pki").symlink_to(keys.directory / "pki")
 
     def prepare(self):
         """What must be there before the station starts."""
@@ -106,12 +100,11 @@ class Token:
 
     def fillers(self, count):
         """So many other certificates, DER."""
-        key = self.station.keys.key("p256", "filler")
-        for number in range(count):
-            path = self.home / "filler.crt"
-            if not path.exists():
-                pivcard.self_signed(key, path, "/CN=filler")
-            yield pivcard.openssl("x509", "-in", path, "-outform", "DER")
+        if count == 0:
+            return []
+        path = self.home / "filler.crt"
+        pivcard.self_signed(self.station.keys.key("p256", "filler"), path, "/CN=filler")
+        return [pivcard.openssl("x509", "-in", path, "-outform", "DER")] * count
 
 
 class HeldCard:

@@ -309,7 +309,9 @@ def test_interrupt_restores_the_terminal_and_ends(socket_path, key, number):
         child = pexpect.spawn(
             "/bin/sh", ["-c", "ulimit -c 0; trap : INT QUIT; %s --socket %s enroll zoe; "
                         "echo exit $?; stty -a" % (HYGIE, socket_path)],
-            timeout=20, encoding="utf-8")
+            timeout=20, encoding="utf-8", preexec_fn=lambda: [
+                signal.signal(each, signal.SIG_DFL)  # a shell's background job ignores both
+                for each in (signal.SIGINT, signal.SIGQUIT)])
         child.expect_exact("PIN: ")
         child.waitnoecho()
         child.send("27" + key)

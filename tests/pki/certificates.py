@@ -45,7 +45,17 @@ class Key:
         if not self.path.exists():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             openssl("genpkey", "-out", str(self.path), *self.options())
-        self.spki = openssl("pkey", "-in", str(self.path), "-pubout", "-outform", "DER")
+        self.spki = self.public()
+
+    def public(self):
+        """The public half, kept beside the private one."""
+        kept = self.path.with_suffix(".spki")
+        if not kept.exists():
+            content = openssl("pkey", "-in", str(self.path), "-pubout", "-outform", "DER")
+            whole = self.path.with_suffix(".%d" % os.getpid())
+            whole.write_bytes(content)
+            whole.rename(kept)
+        return kept.read_bytes()
 
     def options(self):
         if self.kind.startswith("rsa:"):

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The throw-away PKI of tests/pki/pki.py for unit tests: made once per test program in a
- * folder of its own, removed at the end. Tests run from the root of the repository.
- * HYGIE_TEST_PKI may name a folder that pki.py has filled already: then nothing is made.
+ * The throw-away PKI of tests/pki/pki.py for unit tests, in a folder of the test program's
+ * own, removed at the end. Tests run from the root of the repository. HYGIE_TEST_PKI may name
+ * a folder that pki.py has filled already: then that is copied, and nothing is made.
  */
 #pragma once
 
@@ -19,8 +19,7 @@
 #include <spawn.h>
 #include <string.h>
 
-static char pki_dir[4096];
-static bool pki_is_ours;
+static char pki_dir[64];
 
 /* Runs a program to its end; its exit status, or -1. */
 static inline int pki_run(const char *const arguments[])
@@ -43,14 +42,11 @@ static inline int pki_group_setup(void **state)
 	const char *made = getenv("HYGIE_TEST_PKI");
 
 	(void)state;
-	if (made != NULL) {
-		(void)snprintf(pki_dir, sizeof(pki_dir), "%s", made);
-		return 0;
-	}
 	(void)snprintf(pki_dir, sizeof(pki_dir), "/tmp/hygie-pki-XXXXXX");
 	if (mkdtemp(pki_dir) == NULL)
 		return -1;
-	pki_is_ours = true;
+	if (made != NULL)
+		return pki_run((const char *const[]){ "cp", "-rT", made, pki_dir, NULL });
 	return pki_run((const char *const[]){ "/usr/bin/python3", "-B",
 					      "tests/pki/pki.py", pki_dir, NULL });
 }
@@ -58,8 +54,6 @@ static inline int pki_group_setup(void **state)
 static inline int pki_group_teardown(void **state)
 {
 	(void)state;
-	if (!pki_is_ours)
-		return 0;
 	return pki_run((const char *const[]){ "rm", "-rf", pki_dir, NULL });
 }
 

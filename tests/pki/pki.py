@@ -45,19 +45,21 @@ def pem(content):
 
 
 class Pki:
-    """The CAs in a directory; made from the keys there, which are made at first use."""
+    """The CAs in a directory; made from the keys there, which are made at first use.
+    unfit=False: only those that issue good certificates, and their twins."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, unfit=True):
         self.directory = pathlib.Path(directory)
         self.rsa, self.p256 = self.key("rsa2048", "rsa:2048"), self.key("p256", "P-256")
         self.ca = {"us-piv": {}, "fr-igc-sante": {}}
         self.twin = {"us-piv": {}, "fr-igc-sante": {}}
         self.make_us(self.ca["us-piv"], "ca-us-root", "ca-us-issuing")
         self.make_us(self.twin["us-piv"], "twin-us-root", "twin-us-issuing")
-        self.make_us_unfit(self.ca["us-piv"])
         self.make_fr(self.ca["fr-igc-sante"], "ca-fr-root", "ca-fr-issuing")
         self.make_fr(self.twin["fr-igc-sante"], "twin-fr-root", "twin-fr-issuing")
-        self.make_fr_others(self.ca["fr-igc-sante"])
+        if unfit:
+            self.make_us_unfit(self.ca["us-piv"])
+            self.make_fr_others(self.ca["fr-igc-sante"])
 
     def key(self, name, kind):
         return c.Key(self.directory / "keys" / f"{name}.pem", kind)
