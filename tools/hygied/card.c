@@ -441,8 +441,11 @@ bool card_pin_fits(const struct card *card, const struct secret *pin)
 void card_retry(struct card *card)
 {
 	/* With a reset under way another program holds the reader: wait for that one. */
-	if (card->state != CARD_UNREADABLE || !card->profile || card->reset)
+	if (card->state != CARD_UNREADABLE || !card->profile ||
+	    (card->reset && !reset_has_ended(card->reset)))
 		return;
+	reset_free(card->reset);
+	card->reset = NULL;
 	/* One that was killed may not be reaped yet. */
 	helper_free(card->helper);
 	card->helper = NULL;

@@ -243,6 +243,11 @@ int reset_start(sd_event *loop, const char *reader, enum reset_kind kind,
 	return 0;
 }
 
+bool reset_has_ended(const struct reset *reset)
+{
+	return reset->job->ended;
+}
+
 void reset_free(struct reset *reset)
 {
 	if (!reset)

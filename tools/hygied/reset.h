@@ -30,5 +30,8 @@ int reset_start(sd_event *loop, const char *reader, enum reset_kind kind,
 		reset_callback callback, void *context,
 		struct reset **ret_reset) must_check;
 
+/* Whether its thread has ended, even where the callback could not be told. */
+bool reset_has_ended(const struct reset *reset);
+
 /* Forgets the job; takes NULL. Its thread ends by itself once pcscd lets it. */
 void reset_free(struct reset *reset);

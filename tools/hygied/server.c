@@ -20,7 +20,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#define BACKLOG 64
+#define BACKLOG SOMAXCONN /* a full queue would look like a dead daemon */
 #define PEERS_MAX 1024
 #define WARN_PAUSE_US 1000000
 
