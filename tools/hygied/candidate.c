@@ -133,7 +133,6 @@ static int look_at(struct hygied *hygied, const struct wanted *wanted, struct ca
 		return 0;
 	switch (card_state(card)) {
 	case CARD_READING:
-	case CARD_BUSY: /* somebody's PIN is at work: a moment later it can be told what is so */
 		candidates->reading = true;
 		return 0;
 	case CARD_UNREADABLE:
