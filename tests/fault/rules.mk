@@ -15,7 +15,7 @@ $(FAULT)/.made: $(PROGRAMS) $(wildcard tests/fault/*.c tests/fault/*.h)
 			tests/fault/$$part.c || exit 1; done
 	$(Q)$(CC) $(ALL_CFLAGS) $(FAULT_CFLAGS) -MF /dev/null -DFAULT_MODULE -c \
 		-o $(FAULT)/fault_module.o tests/fault/fault.c
-	$(Q)$(call fault_link,hygied,$(FAULT)/fault.o $(FAULT)/fault_daemon.o)
-	$(Q)$(call fault_link,hygie-token,$(FAULT)/fault.o $(FAULT)/fault_token.o)
-	$(Q)$(call fault_link,pam_hygie.so,$(FAULT)/fault_module.o)
+	+$(Q)$(call fault_link,hygied,$(FAULT)/fault.o $(FAULT)/fault_daemon.o)
+	+$(Q)$(call fault_link,hygie-token,$(FAULT)/fault.o $(FAULT)/fault_token.o)
+	+$(Q)$(call fault_link,pam_hygie.so,$(FAULT)/fault_module.o)
 	@touch $@

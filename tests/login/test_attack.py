@@ -5,7 +5,9 @@ import contextlib
 import os
 import pathlib
 import pwd
+import resource
 import signal
+import socket
 import sqlite3
 import subprocess
 import time
@@ -109,6 +111,26 @@ def test_turned_away_connections_do_not_flood_the_log(station):
             links.enter_context(st.connect())
     assert station.status()["readers"] is not None
     assert len(station.log().splitlines()) - before < 60
+
+
+def test_full_queue_of_another_user_turns_nobody_away(station):
+    """hygied stands still and cannot accept: the next to come waits for his turn."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (10000, max(limits[1], 10000)))
+    with contextlib.ExitStack() as links:
+        links.callback(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
+        with stopped(station):
+            with being("mallory"), pytest.raises(BlockingIOError):
+                for _ in range(9000):
+                    link = links.enter_context(socket.socket(socket.AF_UNIX,
+                                                             socket.SOCK_SEQPACKET))
+                    link.setblocking(False)
+                    link.connect(str(st.SOCKET))
+            asked = subprocess.Popen(["hygie", "status", "--json"], stdout=subprocess.PIPE)
+            with pytest.raises(subprocess.TimeoutExpired):
+                asked.wait(1)
+        assert b"readers" in asked.communicate(timeout=30)[0]
+        assert asked.returncode == 0
 
 
 def test_as_many_connections_are_served_as_the_settings_allow(station, monkeypatch):

@@ -133,6 +133,7 @@ static int look_at(struct hygied *hygied, const struct wanted *wanted, struct ca
 		return 0;
 	switch (card_state(card)) {
 	case CARD_READING:
+	case CARD_LEAVING:
 		candidates->reading = true;
 		return 0;
 	case CARD_UNREADABLE:

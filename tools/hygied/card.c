@@ -85,6 +85,7 @@ static void finish_login(struct card *card, enum hygie_outcome outcome)
 		return;
 	stop_timer(card);
 	card->login = (struct login){ .running = false };
+	card->state = CARD_LEAVING;
 	callback(context, outcome);
 }
 
@@ -225,7 +226,7 @@ static void take_failure(struct card *card, const struct wire_message *message)
 	struct token_done done;
 
 	/* Of a login that was cancelled too: the card is as good as it was. */
-	if (card->state == CARD_BUSY)
+	if (card->state == CARD_BUSY || card->state == CARD_LEAVING)
 		take_done(card, message);
 	else if (token_done_read(message, &done) == 0)
 		fail(card, done.outcome, done.text);
@@ -270,7 +271,7 @@ static bool may_revive(const struct card *card)
 static void on_ended(void *context, const char *why)
 {
 	struct card *card = context;
-	bool served = card->state == CARD_BUSY;
+	bool served = card->state == CARD_BUSY || card->state == CARD_LEAVING;
 	bool revive = may_revive(card);
 	char text[HYGIE_TEXT_MAX];
 
@@ -498,5 +499,6 @@ void card_login_cancel(struct card *card)
 	if (!card->login.running)
 		return;
 	card->login = (struct login){ .running = false };
+	card->state = CARD_LEAVING;
 	linger(card);
 }

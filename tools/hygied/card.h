@@ -4,7 +4,8 @@
  * warm helper, what was read from it, and the one login that may run on it. It goes
  *
  *	READING (helper warms up; card is reset once more) -> READY -> BUSY (a PIN was
- *	sent) -> READING (the helper is dead, the card reset, a successor warms up) -> READY
+ *	sent) -> LEAVING (the login is over; its helper resets the card and ends) ->
+ *	READING (a successor warms up) -> READY
  *
  * or to UNREADABLE, from where card_retry() tries again.
  */
@@ -23,7 +24,13 @@
 
 struct card;
 
-enum card_state { CARD_READING = 1, CARD_READY, CARD_BUSY, CARD_UNREADABLE };
+enum card_state {
+	CARD_READING = 1,
+	CARD_READY,
+	CARD_BUSY,
+	CARD_LEAVING,
+	CARD_UNREADABLE
+};
 
 #define READERS_KNOWN_MAX 16
 

@@ -43,6 +43,7 @@ static const char *state_name(const struct card *card)
 	case CARD_READY:
 		return "ready";
 	case CARD_BUSY:
+	case CARD_LEAVING:
 		return "busy";
 	default:
 		return "unreadable";

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -67,7 +68,30 @@ static int daemon_judge(int fd)
 	return daemon.uid == 0 || daemon.uid == geteuid() ? 0 : -EACCES;
 }
 
-static int dialogue_connect(const char *path, int *ret_fd)
+/*
+ * A Unix socket's connect() waits for room in the listener's queue, and only a socket's
+ * send timeout bounds that.
+ */
+static int connect_until(int fd, const struct sockaddr_un *address, uint64_t deadline)
+{
+	int left;
+
+	while ((left = deadline_left(deadline)) > 0) {
+		struct timeval timeout = { .tv_sec = left / 1000,
+					   .tv_usec = left % 1000 * 1000 };
+
+		if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) <
+		    0)
+			return -errno;
+		if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0)
+			return fcntl(fd, F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
+		if (errno != EINTR && errno != EAGAIN)
+			return -errno;
+	}
+	return -ETIMEDOUT;
+}
+
+static int dialogue_connect(const char *path, uint64_t deadline, int *ret_fd)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	cleanup_close int fd = -1;
@@ -76,11 +100,12 @@ static int dialogue_connect(const char *path, int *ret_fd)
 	if (strlen(path) >= sizeof(address.sun_path))
 		return -ENAMETOOLONG;
 	memcpy(address.sun_path, path, strlen(path) + 1);
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
-		return -errno;
+	r = connect_until(fd, &address, deadline);
+	if (r < 0)
+		return r;
 	r = daemon_judge(fd);
 	if (r < 0)
 		return r;
@@ -310,7 +335,7 @@ static int dialogue_run(struct dialogue *dialogue, const char *path,
 {
 	int r;
 
-	r = dialogue_connect(path, &dialogue->fd);
+	r = dialogue_connect(path, dialogue->deadline, &dialogue->fd);
 	if (r < 0)
 		return r;
 	r = dialogue_send(dialogue, request);
