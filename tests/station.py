@@ -236,8 +236,8 @@ class Station:
             if condition(readers):
                 return readers
             time.sleep(0.01)
-        raise AssertionError("the readers did not come to it: %s\npcscd says: %s\n%s" % (
-            readers, self.pcscd_view(), self.log()))
+        raise AssertionError("%s\nthe readers did not come to it: %s\npcscd says: %s" % (
+            self.log(), readers, self.pcscd_view()))
 
     def pcscd_view(self):
         """What pcscd itself says of the readers, for messages."""

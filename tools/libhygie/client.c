@@ -78,7 +78,7 @@ static int connect_until(int fd, const struct sockaddr_un *address, uint64_t dea
 
 	while ((left = deadline_left(deadline)) > 0) {
 		struct timeval timeout = { .tv_sec = left / 1000,
-					   .tv_usec = left % 1000 * 1000 };
+					   .tv_usec = left % 1000 * 1000L };
 
 		if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) <
 		    0)
