@@ -31,7 +31,7 @@ def test_daemon_that_is_killed_comes_back_and_serves(machine):
     machine.run("kill", "-KILL", before)
     machine.wait_until(lambda: show(machine, "hygied.service", "MainPID")["MainPID"]
                        not in ("0", before), "to start hygied again")
-    assert machine.readers()
+    machine.wait_readers(lambda readers: len(readers) > 0)
 
 
 def test_stopped_daemon_starts_when_it_is_asked_something(machine):
