@@ -43,7 +43,7 @@ libs = $(shell pkg-config --libs $(1))
 
 # What every client needs, and nothing that pulls in a library.
 CLIENT_SRC := $(addprefix tools/libhygie/,client.c deadline.c outcome.c protocol.c \
-	secret.c text.c utf8.c wire.c printable.c)
+	pin_guess.c secret.c text.c utf8.c wire.c printable.c)
 LIB_SRC := $(wildcard tools/libhygie/*.c)
 DAEMON_SRC := $(filter-out tools/hygied/main.c,$(wildcard tools/hygied/*.c))
 TOKEN_SRC := $(filter-out tools/hygie-token/main.c,$(wildcard tools/hygie-token/*.c))

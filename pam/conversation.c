@@ -79,6 +79,20 @@ static int conversation_end(struct conversation *conversation, enum hygie_outcom
 	return error;
 }
 
+/* An answer to a prompt that a password answers as well. */
+static int conversation_keep(struct conversation *conversation,
+			     const struct wire_message *prompt, const char *answer,
+			     size_t size)
+{
+	uint32_t flags = 0;
+
+	secret_free(conversation->password);
+	conversation->password = NULL;
+	if (wire_get_u32(prompt, TAG_FLAGS, &flags) < 0 || !(flags & PROMPT_OR_PASSWORD))
+		return 0;
+	return secret_new_from(answer, size, &conversation->password);
+}
+
 /* `fd` stays unwatched: PAM has no way to take a prompt back. */
 static int conversation_ask(void *context, int fd, bool echo,
 			    const struct client_text *text, struct secret **ret_answer)
@@ -100,6 +114,9 @@ static int conversation_ask(void *context, int fd, bool echo,
 	if (!response || !response->resp)
 		return conversation_end(conversation, HYGIE_GAVE_UP, -ECANCELED);
 	size = strlen(response->resp);
+	r = conversation_keep(conversation, text->message, response->resp, size);
+	if (r < 0)
+		return conversation_end(conversation, HYGIE_FAULT, r);
 	if (size > most)
 		return conversation_end(
 			conversation, echo ? HYGIE_REFUSED : HYGIE_PIN_MALFORMED, -E2BIG);

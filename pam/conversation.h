@@ -15,6 +15,11 @@ struct conversation {
 	bool silent; /* PAM_SILENT: no sentences, prompts only */
 	bool mute;   /* the application refused a sentence: no more of them */
 	/*
+	 * The last answer, where hygied said that it may be a password; NULL otherwise.
+	 * The owner of the conversation frees it.
+	 */
+	struct secret *password;
+	/*
 	 * HYGIE_OK as long as each prompt was answered; else what the dialogue came to on
 	 * this side, which is never a success whatever hygied says.
 	 */

@@ -7,6 +7,7 @@
  */
 #include "conversation.h"
 #include "libhygie/deadline.h"
+#include "libhygie/pin_guess.h"
 #include "login_mark.h"
 #include "module_options.h"
 #include "request.h"
@@ -90,11 +91,31 @@ static bool outcome_is_told(enum hygie_outcome outcome)
 }
 
 /*
+ * A text that cannot be the card's PIN is a password, where the site wants it so: the
+ * next module takes it from PAM_AUTHTOK. Never what may be a PIN, of whatever card.
+ */
+static bool login_pass_on(const struct login *login)
+{
+	const struct secret *password = login->conversation.password;
+	cleanup_secret struct secret *text = NULL;
+
+	if (!password || secret_size(password) == 0 || pin_guess_is_likely(password) ||
+	    secret_new(secret_size(password) + 1, &text) < 0 ||
+	    secret_append(text, secret_bytes_const(password), secret_size(password)) <
+		    0 ||
+	    secret_append(text, "", 1) < 0)
+		return false;
+	return pam_set_item(login->handle, PAM_AUTHTOK, secret_bytes(text)) ==
+	       PAM_SUCCESS;
+}
+
+/*
  * The only way out of authenticate. PAM_SUCCESS needs HYGIE_OK from hygied, from our side
  * of the conversation and from login_accept; nothing becomes PAM_IGNORE.
  */
 static int login_end(struct login *login, struct client_result *result)
 {
+	bool passed_on;
 	int code;
 
 	if (login->conversation.outcome != HYGIE_OK)
@@ -107,10 +128,13 @@ static int login_end(struct login *login, struct client_result *result)
 			client_result_set(result, accepted);
 		}
 	}
+	passed_on = result->outcome == HYGIE_PIN_MALFORMED && login_pass_on(login);
+	secret_free(login->conversation.password);
+	login->conversation.password = NULL;
 	code = outcome_pam_code(result->outcome);
 	if (result->outcome != HYGIE_OK && (code == PAM_SUCCESS || code == PAM_IGNORE))
 		code = PAM_AUTH_ERR;
-	if (outcome_is_told(result->outcome)) {
+	if (outcome_is_told(result->outcome) && !passed_on) {
 		pam_syslog(login->handle, LOG_NOTICE, "not logged in: %s",
 			   outcome_name(result->outcome));
 		conversation_refuse(&login->conversation,

@@ -162,9 +162,11 @@ class Machine:
     # Commands.
     def command(self, *argv, user=None, environment=()):
         """argv as it is run from here: root inside the machine, in a cgroup of its own."""
-        inner = [*ENVIRONMENT, *environment]
+        inner = [*ENVIRONMENT]
         if user:
             inner += ["setpriv", "--reuid", user, "--regid", user, "--init-groups", "--reset-env"]
+        if environment:
+            inner += ["env", *environment]
         return [str(HERE / "inside"), str(self.pid), str(self.cgroup), *inner, *map(str, argv)]
 
     def run(self, *argv, stdin=None, check=True, user=None, environment=(), timeout=PATIENCE):

@@ -26,7 +26,7 @@ static int drop(void **state)
 
 static void issue(struct tickets *tickets, const char *user, char name[HYGIE_TICKET_MAX])
 {
-	struct ticket ticket = { .key_id = { 1, 2, 3 } };
+	struct binding ticket = { .key_id = { 1, 2, 3 } };
 
 	(void)strcpy(ticket.user, user);
 	assert_int_equal(tickets_issue(tickets, &ticket, name), 0);
@@ -35,7 +35,7 @@ static void issue(struct tickets *tickets, const char *user, char name[HYGIE_TIC
 static void ticket_gives_back_what_it_was_issued_for(void **state)
 {
 	char name[HYGIE_TICKET_MAX];
-	struct ticket ticket;
+	struct binding ticket;
 
 	issue(*state, "alice", name);
 	assert_int_equal(strlen(name), HYGIE_TICKET_MAX - 1);
@@ -47,7 +47,7 @@ static void ticket_gives_back_what_it_was_issued_for(void **state)
 static void ticket_is_good_once(void **state)
 {
 	char name[HYGIE_TICKET_MAX];
-	struct ticket ticket;
+	struct binding ticket;
 
 	issue(*state, "alice", name);
 	assert_int_equal(tickets_redeem(*state, name, &ticket), 0);
@@ -57,7 +57,7 @@ static void ticket_is_good_once(void **state)
 static void ticket_with_one_digit_changed_is_unknown(void **state)
 {
 	char name[HYGIE_TICKET_MAX];
-	struct ticket ticket;
+	struct binding ticket;
 
 	issue(*state, "alice", name);
 	name[10] = name[10] == '0' ? '1' : '0';
@@ -67,7 +67,7 @@ static void ticket_with_one_digit_changed_is_unknown(void **state)
 static void empty_and_short_names_are_unknown(void **state)
 {
 	char name[HYGIE_TICKET_MAX];
-	struct ticket ticket;
+	struct binding ticket;
 
 	issue(*state, "alice", name);
 	name[HYGIE_TICKET_MAX - 2] = '\0';
@@ -87,7 +87,7 @@ static void two_tickets_differ(void **state)
 static void oldest_goes_when_the_table_is_full(void **state)
 {
 	char first[HYGIE_TICKET_MAX], last[HYGIE_TICKET_MAX];
-	struct ticket ticket;
+	struct binding ticket;
 
 	issue(*state, "first", first);
 	for (int i = 0; i < 64; i++)

@@ -39,6 +39,9 @@ static const struct {
 	{ TAG_ENROLLED_BY, MEMBER_STRING, "enrolled_by" },
 	{ TAG_ENROLLED_AT, MEMBER_TIME, "enrolled_at" },
 	{ TAG_REVOKED_AT, MEMBER_TIME, "revoked_at" },
+	{ TAG_SESSION, MEMBER_STRING, "session" },
+	{ TAG_SERVICE, MEMBER_STRING, "service" },
+	{ TAG_BOUND_AT, MEMBER_TIME, "bound_at" },
 };
 
 void text_clean(char *dst, size_t dst_size, const void *src, size_t src_size)

@@ -22,6 +22,11 @@ static const struct column reader_columns[] = {
 	{ "tries", "TRIES" },   { "exclusive", "EXCLUSIVE" },
 };
 
+static const struct column session_columns[] = {
+	{ "session", "SESSION" }, { "user", "USER" },     { "service", "OPENED BY" },
+	{ "card_id", "CARD" },    { "reader", "READER" }, { "bound_at", NULL },
+};
+
 static int status_json(const struct exchange *exchange)
 {
 	json_t *value = output_result(&exchange->result);
@@ -29,11 +34,25 @@ static int status_json(const struct exchange *exchange)
 	if (json_object_set_new(value, "services",
 				output_records(exchange->items, "service")) < 0 ||
 	    json_object_set_new(value, "readers",
-				output_records(exchange->items, "reader")) < 0) {
+				output_records(exchange->items, "reader")) < 0 ||
+	    json_object_set_new(value, "sessions",
+				output_records(exchange->items, "session")) < 0) {
 		json_decref(value);
 		value = NULL;
 	}
 	return output_json(value, HYGIE_OK);
+}
+
+/* Sessions that a card opened; nothing is said where there are none. */
+static void print_sessions(const json_t *items)
+{
+	json_t *sessions = output_records(items, "session");
+
+	if (json_array_size(sessions) > 0 && display_is_terminal(stdout))
+		(void)fputc('\n', stdout);
+	json_decref(sessions);
+	(void)output_table(items, "session", session_columns, array_size(session_columns),
+			   true);
 }
 
 int command_status(const struct options *options)
@@ -57,5 +76,6 @@ int command_status(const struct options *options)
 			 array_size(reader_columns), true) == 0)
 		output_empty(
 			"No card reader is attached. Plug one in: it is found by itself.");
+	print_sessions(exchange.items);
 	return 0;
 }

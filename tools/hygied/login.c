@@ -11,6 +11,7 @@
 #include "hygied/reset.h"
 #include "libhygie/deadline.h"
 #include "libhygie/log.h"
+#include "libhygie/pin_guess.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -70,12 +71,19 @@ static uint64_t choice_limit(const struct login *login)
 	return limit > login->hygied->settled ? limit : login->hygied->settled;
 }
 
+/* Nobody waits for a card that can be asked for: Enter goes on when it is in. */
+static bool may_ask_card(const struct login *login)
+{
+	return login->or_password && !login->pretyped && !login->reading &&
+	       login->user[0] != '\0' && login->prompts + 1 < PROMPTS_MAX;
+}
+
 static int on_choice_timeout(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct login *login = userdata;
 
 	(void)source;
-	if (usec < choice_limit(login))
+	if (usec < choice_limit(login) || may_ask_card(login))
 		choose(login);
 	else
 		finish(login, login->reading ? HYGIE_CARD_SILENT : missing(login), NULL);
@@ -94,6 +102,18 @@ static void tell_insert(struct login *login)
 		 arguments, named ? 1 : 0);
 }
 
+/* Asks for the card in words that a password answers as well; Enter when it is in. */
+static void ask_card_or_password(struct login *login)
+{
+	const char *arguments[] = { login->user };
+
+	login->prompts++;
+	login->stage = LOGIN_ASKING_CARD;
+	peer_ask(login->peer, PROMPT_OR_PASSWORD, TEXT_CARD_OR_PASSWORD, arguments, 1);
+	set_timer(login, deadline_after(login->hygied->settings.pin_wait),
+		  login_on_silence);
+}
+
 static void wait_for_card(struct login *login)
 {
 	uint64_t settled = login->hygied->settled;
@@ -104,6 +124,10 @@ static void wait_for_card(struct login *login)
 	}
 	if (!login->reading && missing(login) == HYGIE_UNAVAILABLE) {
 		finish(login, HYGIE_UNAVAILABLE, NULL);
+		return;
+	}
+	if (may_ask_card(login)) {
+		ask_card_or_password(login);
 		return;
 	}
 	if (!login->reading)
@@ -127,7 +151,7 @@ static void ask_whose(struct login *login, const struct candidates *candidates)
 		used += (size_t)snprintf(users + used, sizeof(users) - used, "%s%s",
 					 i ? ", " : "", candidates->user[i]);
 	login->stage = LOGIN_ASKING_WHO;
-	peer_ask(login->peer, true, TEXT_WHOSE_CARD, arguments, 1);
+	peer_ask(login->peer, PROMPT_ECHO, TEXT_WHOSE_CARD, arguments, 1);
 	set_timer(login, deadline_after(login->hygied->settings.pin_wait),
 		  login_on_silence);
 }
@@ -252,6 +276,13 @@ static const char *holder(const struct login *login)
 	return entry && entry->has_identity ? entry->identity.display_name : login->user;
 }
 
+static enum hygie_text pin_prompt(const struct login *login, bool last)
+{
+	if (last)
+		return TEXT_PIN_PROMPT_LAST;
+	return login->or_password ? TEXT_PIN_OR_PASSWORD : TEXT_PIN_PROMPT;
+}
+
 /* NOLINTNEXTLINE(misc-no-recursion): prove() comes back once, told_last is set then */
 static void ask_pin(struct login *login)
 {
@@ -275,8 +306,8 @@ static void ask_pin(struct login *login)
 		return;
 	}
 	login->stage = LOGIN_ASKING_PIN;
-	peer_ask(login->peer, false, last ? TEXT_PIN_PROMPT_LAST : TEXT_PIN_PROMPT,
-		 arguments, 1);
+	peer_ask(login->peer, login->or_password ? PROMPT_OR_PASSWORD : 0,
+		 pin_prompt(login, last), arguments, 1);
 	set_timer(login, deadline_after(login->hygied->settings.pin_wait),
 		  login_on_silence);
 }
@@ -387,6 +418,18 @@ static void take_who(struct login *login, const struct secret *answer)
 	choose(login);
 }
 
+/* Without a card nothing tells what its PIN can be: digits are taken for one. */
+static void take_instead_of_card(struct login *login, const struct secret *answer)
+{
+	if (secret_size(answer) == 0)
+		choose(login);
+	else if (pin_guess_is_likely(answer))
+		finish(login, HYGIE_NO_CARD,
+		       "That looks like a PIN. Insert the card first, then type it.");
+	else
+		finish(login, HYGIE_PIN_MALFORMED, NULL);
+}
+
 static void on_answer(void *self, struct secret *answer)
 {
 	cleanup_secret struct secret *owned = answer;
@@ -394,6 +437,8 @@ static void on_answer(void *self, struct secret *answer)
 
 	if (login->stage == LOGIN_ASKING_WHO) {
 		take_who(login, answer);
+	} else if (login->stage == LOGIN_ASKING_CARD) {
+		take_instead_of_card(login, answer);
 	} else if (login->stage == LOGIN_ASKING_PIN && secret_size(answer) == 0) {
 		finish(login, HYGIE_GAVE_UP, NULL);
 	} else if (login->stage == LOGIN_ASKING_PIN &&
@@ -471,6 +516,8 @@ void login_serve(struct hygied *hygied, struct peer *peer,
 		return;
 	}
 	login->pretyped = settings_is_pretyped(settings, login->service);
+	login->or_password =
+		!login->enrolment && settings_takes_password(settings, login->service);
 	login->card_deadline = deadline_after(login->pretyped ? 0 : settings->card_wait);
 	outcome = login_request_admit(login);
 	if (outcome != HYGIE_OK) {

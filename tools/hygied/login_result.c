@@ -6,6 +6,7 @@
 
 #include "hygied/candidate.h"
 #include "hygied/policy.h"
+#include "hygied/session.h"
 #include "libhygie/deadline.h"
 #include "libhygie/error_text.h"
 #include "libhygie/hex.h"
@@ -164,19 +165,35 @@ static void warn_of_end(const struct login *login, const struct token_certificat
 	peer_say(login->peer, WIRE_WARNING, TEXT_CERTIFICATE_ENDS, arguments, 1);
 }
 
+/* A locker opens no session: the one that it unlocked is bound to the card now. */
+static void bind_unlocked(const struct login *login, const struct binding *binding)
+{
+	char session[HYGIE_SESSION_MAX];
+
+	if (session_bind_unlocked(&login->hygied->settings, peer_fd(login->peer),
+				  peer_uid(login->peer), binding, session) == 0)
+		log_audit("unlock-session", HYGIE_OK,
+			  (const struct log_field[]){ { "HYGIE_USER", binding->user },
+						      { "HYGIE_SESSION", session } },
+			  2);
+}
+
 /* The one success. Whatever cannot be built turns it into a fault. */
 static void send_success(struct login *login)
 {
 	const struct token_certificate *entry = certificate_of(login);
 	cleanup_message struct wire_message *result = NULL;
-	struct ticket ticket = { .user = "" };
+	struct binding binding = { .user = "" };
 	char name[HYGIE_TICKET_MAX] = "";
 
-	(void)snprintf(ticket.user, sizeof(ticket.user), "%s", login->user);
-	memcpy(ticket.key_id, login->key_id, sizeof(ticket.key_id));
+	(void)snprintf(binding.user, sizeof(binding.user), "%s", login->user);
+	(void)snprintf(binding.service, sizeof(binding.service), "%s", login->service);
+	(void)snprintf(binding.reader, sizeof(binding.reader), "%s",
+		       login->card ? card_reader(login->card) : "");
+	memcpy(binding.key_id, login->key_id, sizeof(binding.key_id));
 	if (!entry || wire_message_new(WIRE_RESULT, &result) < 0 ||
 	    (!login->enrolment &&
-	     tickets_issue(login->hygied->tickets, &ticket, name) < 0)) {
+	     tickets_issue(login->hygied->tickets, &binding, name) < 0)) {
 		audit(login, HYGIE_FAULT);
 		peer_finish(login->peer, HYGIE_FAULT, NULL);
 		return;
@@ -193,6 +210,8 @@ static void send_success(struct login *login)
 	if (card_token_flags(login->card) & TOKEN_PIN_TO_BE_CHANGED)
 		wire_add_u32(result, TAG_FLAGS, RESULT_PIN_MUST_CHANGE);
 	audit(login, HYGIE_OK);
+	if (!login->enrolment)
+		bind_unlocked(login, &binding);
 	peer_finish_with(login->peer, result);
 }
 

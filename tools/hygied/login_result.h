@@ -11,7 +11,8 @@
 enum login_stage {
 	LOGIN_CHOOSING = 1, /* no card yet */
 	LOGIN_ASKING_WHO,
-	LOGIN_PROBING, /* is the reader free? */
+	LOGIN_ASKING_CARD, /* or a password instead */
+	LOGIN_PROBING,     /* is the reader free? */
 	LOGIN_ASKING_PIN,
 	LOGIN_QUEUED,  /* PIN there, card not ready */
 	LOGIN_PROVING, /* PIN on its way */
@@ -21,7 +22,7 @@ enum login_stage {
 struct login {
 	struct hygied *hygied;
 	struct peer *peer;
-	bool enrolment, reassign, pretyped;
+	bool enrolment, reassign, pretyped, or_password;
 	char user[HYGIE_USER_MAX];
 	char service[HYGIE_SERVICE_MAX];
 	char reader[READER_NAME_MAX];

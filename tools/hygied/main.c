@@ -6,6 +6,7 @@
 #include "hygied/hygied.h"
 #include "hygied/policy.h"
 #include "hygied/server.h"
+#include "hygied/session.h"
 #include "libhygie/deadline.h"
 #include "libhygie/error_text.h"
 #include "libhygie/log.h"
@@ -271,6 +272,7 @@ static int serve(struct hygied *hygied)
 	hygied->environment.trust = hygied->trust;
 	hygied->environment.time_floor = HYGIE_BUILD_TIME;
 	hygied->settled = deadline_after(SETTLE_MS);
+	sessions_prune();
 	r = cards_start(&hygied->environment, hygied->profiles, on_cards, hygied,
 			&hygied->cards);
 	if (r < 0) {

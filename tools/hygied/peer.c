@@ -215,6 +215,11 @@ uid_t peer_uid(const struct peer *peer)
 	return peer->uid;
 }
 
+int peer_fd(const struct peer *peer)
+{
+	return peer->fd;
+}
+
 void peer_set_dialogue(struct peer *peer, const struct dialogue *dialogue, void *self)
 {
 	peer->dialogue = dialogue;
@@ -274,7 +279,7 @@ void peer_say(struct peer *peer, enum wire_type type, enum hygie_text text,
 		peer_send(peer, message);
 }
 
-void peer_ask(struct peer *peer, bool echo, enum hygie_text text,
+void peer_ask(struct peer *peer, unsigned flags, enum hygie_text text,
 	      const char *const arguments[], size_t count)
 {
 	cleanup_message struct wire_message *message = NULL;
@@ -283,7 +288,8 @@ void peer_ask(struct peer *peer, bool echo, enum hygie_text text,
 		hang_up(peer);
 		return;
 	}
-	wire_add_u32(message, TAG_ECHO, echo ? 1 : 0);
+	wire_add_u32(message, TAG_ECHO, flags & PROMPT_ECHO ? 1 : 0);
+	wire_add_u32(message, TAG_FLAGS, flags);
 	peer->state = PROTOCOL_CLIENT_ASKED;
 	peer_send(peer, message);
 }

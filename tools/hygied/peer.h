@@ -54,6 +54,8 @@ void peer_free(struct peer *peer);
 void peer_close(int fd);
 
 uid_t peer_uid(const struct peer *peer);
+/* The connection, for asking logind about its other end. It remains the peer's. */
+int peer_fd(const struct peer *peer);
 
 /* Hands the request to a dialogue, which lives as long as the peer. */
 void peer_set_dialogue(struct peer *peer, const struct dialogue *dialogue, void *self);
@@ -63,8 +65,8 @@ void peer_card_changed(struct peer *peer, enum cards_change change, struct card 
 /* Says a sentence (WIRE_INFO, WIRE_WARNING, WIRE_PROGRESS). */
 void peer_say(struct peer *peer, enum wire_type type, enum hygie_text text,
 	      const char *const arguments[], size_t count);
-/* Asks; one prompt at a time. */
-void peer_ask(struct peer *peer, bool echo, enum hygie_text text,
+/* Asks; one prompt at a time. `flags`: enum prompt_flag. */
+void peer_ask(struct peer *peer, unsigned flags, enum hygie_text text,
 	      const char *const arguments[], size_t count);
 /* Sends an ITEM or RESULT that the caller filled. */
 void peer_send(struct peer *peer, const struct wire_message *message);

@@ -5,6 +5,7 @@
 #include "hygied/requests.h"
 
 #include "hygied/policy.h"
+#include "hygied/session_request.h"
 #include "libhygie/hex.h"
 #include "libhygie/log.h"
 
@@ -14,7 +15,7 @@
 #include <string.h>
 #include <time.h>
 
-static struct wire_message *new_item(const char *kind)
+struct wire_message *request_new_item(const char *kind)
 {
 	struct wire_message *item;
 
@@ -26,7 +27,7 @@ static struct wire_message *new_item(const char *kind)
 
 static void send_service(struct peer *peer, const char *name, const char *value)
 {
-	cleanup_message struct wire_message *item = new_item("service");
+	cleanup_message struct wire_message *item = request_new_item("service");
 
 	if (!item)
 		return;
@@ -119,7 +120,7 @@ static void add_holder(struct hygied *hygied, struct peer *peer,
 
 static void send_card(struct hygied *hygied, struct peer *peer, const struct card *card)
 {
-	cleanup_message struct wire_message *item = new_item("reader");
+	cleanup_message struct wire_message *item = request_new_item("reader");
 	const char *detail;
 
 	if (!item)
@@ -154,7 +155,7 @@ static void send_empty_readers(const struct hygied *hygied, struct peer *peer)
 
 		if (!reader_is_empty(hygied, reader))
 			continue;
-		item = new_item("reader");
+		item = request_new_item("reader");
 		if (!item)
 			return;
 		wire_add_string(item, TAG_READER, reader);
@@ -196,6 +197,7 @@ void request_status(struct hygied *hygied, struct peer *peer,
 	for (size_t i = 0; (card = cards_at(hygied->cards, i)); i++)
 		send_card(hygied, peer, card);
 	send_empty_readers(hygied, peer);
+	session_items_send(peer);
 	peer_finish(peer, HYGIE_OK, NULL);
 }
 
@@ -237,7 +239,7 @@ static int send_enrolment(void *context, const struct enrolment *enrolment)
 
 	if (!listing->all && strcmp(listing->user, enrolment->user) != 0)
 		return 0;
-	item = new_item("enrolment");
+	item = request_new_item("enrolment");
 	if (!item)
 		return -ENOMEM;
 	add_enrolment(item, enrolment);
@@ -263,8 +265,7 @@ void request_cards(struct hygied *hygied, struct peer *peer,
 		peer_finish(peer, HYGIE_OK, NULL);
 }
 
-/* Refuses whoever is not root; that he asked is for the auditor to see. */
-static bool admit_root(struct peer *peer, const char *event)
+bool request_admit_root(struct peer *peer, const char *event)
 {
 	char uid[16];
 
@@ -336,7 +337,7 @@ void request_revoke(struct hygied *hygied, struct peer *peer,
 	size_t count = 0;
 	int r;
 
-	if (!admit_root(peer, "revoke"))
+	if (!request_admit_root(peer, "revoke"))
 		return;
 	if (((r = wire_get_string(request, TAG_CARD_ID, card, sizeof(card))) < 0 &&
 	     r != -ENOENT) ||
@@ -354,45 +355,4 @@ void request_revoke(struct hygied *hygied, struct peer *peer,
 	audit_revocation(peer, revoke_outcome(r), card, user, reason);
 	peer_finish(peer, revoke_outcome(r),
 		    revoke_text(r, count, buffer, sizeof(buffer)));
-}
-
-void request_open_session(struct hygied *hygied, struct peer *peer,
-			  const struct wire_message *request)
-{
-	char name[HYGIE_TICKET_MAX], session[HYGIE_SESSION_MAX] = "", card[17];
-	struct ticket ticket;
-	int r;
-
-	if (!admit_root(peer, "open-session"))
-		return;
-	r = wire_get_string(request, TAG_SESSION, session, sizeof(session));
-	if ((r < 0 && r != -ENOENT) ||
-	    wire_get_string(request, TAG_TICKET, name, sizeof(name)) < 0) {
-		peer_finish(peer, HYGIE_BAD_REQUEST, NULL);
-		return;
-	}
-	r = tickets_redeem(hygied->tickets, name, &ticket);
-	if (r == 0)
-		hex_write(ticket.key_id, 8, card);
-	log_audit(
-		"open-session", r == 0 ? HYGIE_OK : HYGIE_NOT_FOUND,
-		(const struct log_field[]){ { "HYGIE_USER", r == 0 ? ticket.user : NULL },
-					    { "HYGIE_SESSION", session },
-					    { "HYGIE_CARD", r == 0 ? card : NULL } },
-		3);
-	peer_finish(peer, r == 0 ? HYGIE_OK : HYGIE_NOT_FOUND, NULL);
-}
-
-void request_close_session(struct hygied *hygied, struct peer *peer,
-			   const struct wire_message *request)
-{
-	char session[HYGIE_SESSION_MAX] = "";
-
-	(void)hygied;
-	if (!admit_root(peer, "close-session"))
-		return;
-	(void)!wire_get_string(request, TAG_SESSION, session, sizeof(session));
-	log_audit("close-session", HYGIE_OK,
-		  (const struct log_field[]){ { "HYGIE_SESSION", session } }, 1);
-	peer_finish(peer, HYGIE_OK, NULL);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The requests that are answered at once: status, enrolled cards, revocation, sessions.
+ * The requests that are answered at once: status, enrolled cards, revocation.
  */
 #pragma once
 
@@ -19,10 +19,13 @@ void request_cards(struct hygied *hygied, struct peer *peer,
 void request_revoke(struct hygied *hygied, struct peer *peer,
 		    const struct wire_message *request);
 
+/* What the requests have in common. */
+
 /*
- * Redeems a ticket for a logind session; root only, as PAM sessions are opened by root.
+ * Whether the peer is root. Else it is refused and finished, and `event` is in the audit:
+ * that somebody asked is for the auditor to see.
  */
-void request_open_session(struct hygied *hygied, struct peer *peer,
-			  const struct wire_message *request);
-void request_close_session(struct hygied *hygied, struct peer *peer,
-			   const struct wire_message *request);
+bool request_admit_root(struct peer *peer, const char *event);
+
+/* An ITEM of that kind, for the caller to fill, send and free. NULL without memory. */
+struct wire_message *request_new_item(const char *kind);

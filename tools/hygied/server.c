@@ -7,6 +7,7 @@
 #include "hygied/login.h"
 #include "hygied/peer.h"
 #include "hygied/requests.h"
+#include "hygied/session_request.h"
 #include "hygied/usage.h"
 #include "libhygie/deadline.h"
 #include "libhygie/error_text.h"

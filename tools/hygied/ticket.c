@@ -22,7 +22,7 @@
 struct slot {
 	char name[HYGIE_TICKET_MAX]; /* "" when free */
 	uint64_t deadline;
-	struct ticket ticket;
+	struct binding binding;
 };
 
 struct tickets {
@@ -63,7 +63,7 @@ static struct slot *slot_for_new(struct tickets *tickets)
 	return oldest;
 }
 
-int tickets_issue(struct tickets *tickets, const struct ticket *ticket,
+int tickets_issue(struct tickets *tickets, const struct binding *binding,
 		  char ret_name[HYGIE_TICKET_MAX])
 {
 	struct slot *slot = slot_for_new(tickets);
@@ -73,12 +73,12 @@ int tickets_issue(struct tickets *tickets, const struct ticket *ticket,
 		return -EIO;
 	hex_write(random, sizeof(random), slot->name);
 	slot->deadline = deadline_after(TICKET_LIFE_MS);
-	slot->ticket = *ticket;
+	slot->binding = *binding;
 	memcpy(ret_name, slot->name, HYGIE_TICKET_MAX);
 	return 0;
 }
 
-int tickets_redeem(struct tickets *tickets, const char *name, struct ticket *ret_ticket)
+int tickets_redeem(struct tickets *tickets, const char *name, struct binding *ret_binding)
 {
 	if (strlen(name) != HYGIE_TICKET_MAX - 1)
 		return -ENOENT;
@@ -90,7 +90,7 @@ int tickets_redeem(struct tickets *tickets, const char *name, struct ticket *ret
 		    CRYPTO_memcmp(slot->name, name, HYGIE_TICKET_MAX - 1) != 0)
 			continue;
 		if (in_time)
-			*ret_ticket = slot->ticket;
+			*ret_binding = slot->binding;
 		OPENSSL_cleanse(slot, sizeof(*slot));
 		return in_time ? 0 : -ENOENT;
 	}

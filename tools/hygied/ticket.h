@@ -6,17 +6,11 @@
  */
 #pragma once
 
+#include "hygied/binding.h"
 #include "libhygie/attributes.h"
 #include "libhygie/protocol.h"
 
-#include <stdint.h>
-
 struct tickets;
-
-struct ticket {
-	char user[HYGIE_USER_MAX];
-	uint8_t key_id[HYGIE_KEY_ID_SIZE]; /* the card's key */
-};
 
 int tickets_new(struct tickets **ret_tickets) must_check;
 void tickets_free(struct tickets *tickets);
@@ -25,9 +19,12 @@ void tickets_free(struct tickets *tickets);
  * Makes a ticket, good once and for 60 seconds; the oldest goes when 64 are out. Negative
  * errno without randomness.
  */
-int tickets_issue(struct tickets *tickets, const struct ticket *ticket,
+int tickets_issue(struct tickets *tickets, const struct binding *binding,
 		  char ret_name[HYGIE_TICKET_MAX]) must_check;
 
-/* Takes a ticket in: 0 and what it stood for, or -ENOENT (unknown, used, too old). */
+/*
+ * Takes a ticket in: 0 and the binding that it stood for, which names no session yet; or
+ * -ENOENT (unknown, used, too old).
+ */
 int tickets_redeem(struct tickets *tickets, const char *name,
-		   struct ticket *ret_ticket) must_check;
+		   struct binding *ret_binding) must_check;

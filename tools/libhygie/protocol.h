@@ -85,11 +85,13 @@ enum wire_tag {
 	TAG_ENROLLED_AT = 0x21, /* u64, seconds since 1970 */
 	TAG_TRUST = 0x22,       /* string: "ok" or why not */
 	TAG_EXCLUSIVE = 0x23,   /* u32, 1: nobody else can use the card during a login */
-	TAG_KIND = 0x24,  /* string: what an ITEM is: "service", "reader", "enrolment" */
+	TAG_KIND = 0x24,  /* string: what an ITEM is: "service", "reader", "enrolment",
+			     "session" */
 	TAG_TRIES = 0x25, /* string: "ok", "low", "last", "blocked" */
 	TAG_VALUE = 0x26, /* string, what a "service" ITEM says */
 	TAG_NAME = 0x27,  /* string, what a "service" ITEM is about */
 	TAG_REVOKED_AT = 0x28, /* u64, seconds since 1970 */
+	TAG_BOUND_AT = 0x2F,   /* u64, seconds since 1970 */
 
 	/* hygied and hygie-token */
 	TAG_MODULE = 0x40,       /* string, absolute path */
@@ -124,6 +126,13 @@ enum wire_tag {
 enum request_flag {
 	REQUEST_REASSIGN = 1u << 1, /* enrol a card that is another user's */
 	REQUEST_SILENT = 1u << 2,   /* PAM_SILENT: no INFO, no WARNING */
+};
+
+/* TAG_FLAGS of WIRE_PROMPT. */
+enum prompt_flag {
+	PROMPT_ECHO = 1u << 0, /* the answer may be shown, as TAG_ECHO says too */
+	/* What cannot be a PIN is a password, which other PAM modules may take. */
+	PROMPT_OR_PASSWORD = 1u << 1,
 };
 
 /* TAG_FLAGS of WIRE_RESULT. */

@@ -46,13 +46,13 @@ static int parse_card_folders(const struct config_value *value, void *field, cha
 static int parse_services(const struct config_value *value, void *field, char *reason,
 			  size_t reason_size)
 {
-	struct settings_pretyped services = { 0 };
+	struct settings_services services = { 0 };
 	const char *cursor = value->text;
 	char item[CONFIG_NAME_SIZE];
 	int r;
 
 	while ((r = config_list_next(&cursor, item, sizeof(item))) > 0) {
-		if (services.count == SETTINGS_PRETYPED_MAX ||
+		if (services.count == SETTINGS_SERVICES_MAX ||
 		    !config_name_is_valid(item))
 			break;
 		memcpy(services.service[services.count++], item, strlen(item) + 1);
@@ -60,10 +60,10 @@ static int parse_services(const struct config_value *value, void *field, char *r
 	if (r != 0) {
 		(void)snprintf(reason, reason_size,
 			       "a list of up to %d PAM services with blanks between",
-			       SETTINGS_PRETYPED_MAX);
+			       SETTINGS_SERVICES_MAX);
 		return -EINVAL;
 	}
-	*(struct settings_pretyped *)field = services;
+	*(struct settings_services *)field = services;
 	return 0;
 }
 
@@ -162,6 +162,15 @@ static const struct config_key keys[] = {
 	{ "login", "pretyped", parse_services, field_of(pretyped),
 	  .default_text = "i3lock swaylock xlock sshd postgresql",
 	  .documentation = "PAM services that answer every prompt with one text" },
+	{ "login", "card_or_password", parse_services, field_of(card_or_password),
+	  .default_text = "",
+	  .documentation = "PAM services where one prompt takes PIN or password" },
+
+	{ "session", "unlock", parse_services, field_of(unlock),
+	  .default_text =
+		  "gdm-smartcard gdm-password lightdm sddm kde kde-smartcard vlock "
+		  "xscreensaver mate-screensaver cinnamon-screensaver",
+	  .documentation = "PAM services run by root that unlock a session" },
 
 	{ "helper", "user", parse_helper_user, field_of(helper_user),
 	  .default_text = "hygie-token",
@@ -230,12 +239,27 @@ int settings_load(const char *path, struct settings *ret_settings,
 	return settings_load_owned(path, 0, ret_settings, errors);
 }
 
-bool settings_is_pretyped(const struct settings *settings, const char *service)
+static bool has_service(const struct settings_services *services, const char *service)
 {
-	for (size_t i = 0; i < settings->pretyped.count; i++)
-		if (strcmp(settings->pretyped.service[i], service) == 0)
+	for (size_t i = 0; i < services->count; i++)
+		if (strcmp(services->service[i], service) == 0)
 			return true;
 	return false;
+}
+
+bool settings_is_pretyped(const struct settings *settings, const char *service)
+{
+	return has_service(&settings->pretyped, service);
+}
+
+bool settings_takes_password(const struct settings *settings, const char *service)
+{
+	return has_service(&settings->card_or_password, service);
+}
+
+bool settings_unlocks(const struct settings *settings, const char *service)
+{
+	return has_service(&settings->unlock, service);
 }
 
 const char *settings_peer_group(const struct settings *settings, const char *user)

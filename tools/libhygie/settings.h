@@ -15,13 +15,19 @@
 #define SETTINGS_PATH "/etc/hygie/hygie.conf"
 #define SETTINGS_PATH_SIZE 256
 #define SETTINGS_CARD_FOLDERS_MAX 4
-#define SETTINGS_PRETYPED_MAX 32
+#define SETTINGS_SERVICES_MAX 32
 #define SETTINGS_PEERS_MAX 16
 
 /* A line of [peers]: a service's account, believed for the members of a group. */
 struct settings_peer {
 	char user[CONFIG_NAME_SIZE];
 	char group[CONFIG_NAME_SIZE];
+};
+
+/* PAM services, by name. */
+struct settings_services {
+	size_t count;
+	char service[SETTINGS_SERVICES_MAX][CONFIG_NAME_SIZE];
 };
 
 struct settings {
@@ -43,10 +49,11 @@ struct settings {
 	unsigned warm_deadline;
 	unsigned busy_deadline;
 	bool allow_test_cards;
-	struct settings_pretyped {
-		size_t count;
-		char service[SETTINGS_PRETYPED_MAX][CONFIG_NAME_SIZE];
-	} pretyped;
+	struct settings_services pretyped;
+	struct settings_services card_or_password;
+
+	/* [session] */
+	struct settings_services unlock;
 
 	/* [helper] */
 	char helper_user[CONFIG_NAME_SIZE];
@@ -87,6 +94,15 @@ int settings_load_owned(const char *path, uid_t owner, struct settings *ret_sett
 
 /* Whether a PAM service answers every prompt with one text typed beforehand. */
 bool settings_is_pretyped(const struct settings *settings, const char *service);
+
+/* Whether a text that cannot be a PIN may go on to a PAM service's password module. */
+bool settings_takes_password(const struct settings *settings, const char *service);
+
+/*
+ * Whether a PAM service that runs as root lets a user back into a session that is open
+ * already, without opening one.
+ */
+bool settings_unlocks(const struct settings *settings, const char *service);
 
 /* The group that a service's account is believed for, or NULL. */
 const char *settings_peer_group(const struct settings *settings, const char *user);

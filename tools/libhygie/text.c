@@ -24,6 +24,9 @@ static const char *const templates[TEXT_COUNT] = {
 	[TEXT_CERTIFICATE_ENDS] =
 		"The card's certificate ends on {1}. Ask for a new card.",
 	[TEXT_WAITING_TURN] = "Waiting for the card...",
+	[TEXT_PIN_OR_PASSWORD] = "PIN of {1}, or password: ",
+	[TEXT_CARD_OR_PASSWORD] =
+		"Insert the card of {1} and press Enter, or type the password: ",
 };
 
 const char *text_template(enum hygie_text text)

@@ -23,6 +23,8 @@ enum hygie_text {
 	TEXT_TEST_CARD,        /* no argument */
 	TEXT_CERTIFICATE_ENDS, /* date */
 	TEXT_WAITING_TURN,     /* no argument */
+	TEXT_PIN_OR_PASSWORD,  /* holder */
+	TEXT_CARD_OR_PASSWORD, /* user */
 	TEXT_COUNT
 };
 

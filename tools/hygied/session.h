@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which logind session a login belongs to, and its binding to the card (binding.h):
+ *
+ *	a session that is opened	the one that PAM names, if it is the user's
+ *	one that is unlocked		the peer's own; else the user's display; else the
+ *					active one of the first seat, if it is his
+ *
+ * Other programs that ask for the card (sudo, su within a session) bind nothing.
+ */
+#pragma once
+
+#include "hygied/binding.h"
+#include "libhygie/settings.h"
+
+/*
+ * Binds `binding->session` as its opener says it, to its user; uid and since are filled
+ * in here. 0; -ENOENT when logind knows no such session of that user (nothing is bound);
+ * negative errno of writing.
+ */
+int session_bind_opened(const struct binding *binding) must_check;
+
+/*
+ * A login for which no session is opened, by the connection `fd` of `peer`: binds the
+ * session that it unlocked, if it may have been one: the peer is the user himself, or a
+ * service in `settings` that unlocks for him. 0 and the session, -ENOENT when there is
+ * none to bind, negative errno of writing.
+ */
+int session_bind_unlocked(const struct settings *settings, int fd, uid_t peer,
+			  const struct binding *binding,
+			  char ret_session[HYGIE_SESSION_MAX]) must_check;
+
+/* Takes away the bindings of sessions that have ended. */
+void sessions_prune(void);
