@@ -20,7 +20,7 @@ STATUS_LIMIT = 1.0
 @pytest.fixture(scope="module")
 def station(tmp_path_factory):
     with st.Station(tmp_path_factory.mktemp("station"),
-                    config=CONFIG + "warm_deadline = 1s\n") as running:
+                    config=CONFIG + "warm_deadline = 2s\n") as running:
         yield running
 
 
