@@ -9,6 +9,7 @@
 #include <syslog.h>
 
 #define SOCKET_PREFIX "socket="
+#define LOCALE_PREFIX "lang="
 
 struct module_options module_options_parse(pam_handle_t *handle, int argc,
 					   const char *argv[])
@@ -20,6 +21,8 @@ struct module_options module_options_parse(pam_handle_t *handle, int argc,
 			options.debug = true;
 		else if (strncmp(argv[i], SOCKET_PREFIX, strlen(SOCKET_PREFIX)) == 0)
 			options.socket_path = argv[i] + strlen(SOCKET_PREFIX);
+		else if (strncmp(argv[i], LOCALE_PREFIX, strlen(LOCALE_PREFIX)) == 0)
+			options.locale = argv[i] + strlen(LOCALE_PREFIX);
 		else
 			pam_syslog(handle, LOG_ERR, "unknown argument \"%s\" ignored",
 				   argv[i]);
