@@ -110,8 +110,8 @@ static const struct outcome_row rows[HYGIE_OUTCOME_COUNT] = {
 				"and try again."),
 			     PAM_AUTHINFO_UNAVAIL, 7 },
 	[HYGIE_UNAVAILABLE] = { "unavailable",
-				N_("The card service, hygied or pcscd behind it, is not "
-				   "running. Ask your administrator to start it."),
+				N_("The card service is not running. Ask your administrator "
+				   "to start hygied and pcscd."),
 				PAM_AUTHINFO_UNAVAIL, 7 },
 	[HYGIE_BROKEN_SETUP] = { "broken-setup",
 				 N_("The set-up of the card service has a mistake. Ask your "
