@@ -219,7 +219,7 @@ def step_wrong_pin(stage):
 
 def step_last_try(stage):
     stage.settled()
-    stage.login("camille", [WRONG_AGAIN], pam.PAM_AUTH_ERR, "a wrong PIN now blocks the card")
+    stage.login("camille", [WRONG_AGAIN], pam.PAM_AUTH_ERR, "another wrong PIN blocks the card")
     stage.counted(pins=1, signatures=0, tries=1)
     stage.settled()
     done = stage.login("camille", [PIN], pam.PAM_SUCCESS, "One try is left")
