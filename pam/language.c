@@ -34,9 +34,11 @@ struct catalogue *language_catalogue(pam_handle_t *handle,
 {
 	struct catalogue *catalogue = NULL;
 	char language[LANGUAGE_SIZE];
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): in glibc, unless setlocale() runs */
+	const char *locale = nl_langinfo(NL_LOCALE_NAME(LC_MESSAGES));
 	int r;
 
-	if (!language_of_locale(nl_langinfo(NL_LOCALE_NAME(LC_MESSAGES)), language) &&
+	if (!language_of_locale(locale, language) &&
 	    !language_of_locale(pam_locale(handle), language) &&
 	    (!options->locale || !language_of_locale(options->locale, language)))
 		return NULL;

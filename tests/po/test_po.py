@@ -125,7 +125,7 @@ def literals(path):
 
 @pytest.mark.parametrize("folder", ["tools/hygied", "tools/hygie", "tools/libhygie", "pam"])
 def test_no_sentence_is_left_unmarked(folder):
-    """What a person reads is marked with N_() or _(); else it never reaches a translator.
+    """What a person reads is marked with N_() or tr(); else it never reaches a translator.
     What identity*.c and main.c of hygied say goes into the journal."""
     known = {english for english, _ in entries(PO / "hygie.pot")}
     sentence = re.compile(r"[A-Z{][^\n]* [^\n]*[.:?] ?\Z")

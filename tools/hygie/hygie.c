@@ -56,7 +56,7 @@ static size_t command_words(const struct command *command)
 
 static void command_usage(FILE *to, const struct command *command)
 {
-	display_put(to, COLOUR_NONE, _("Usage:"));
+	display_put(to, COLOUR_NONE, tr("Usage:"));
 	(void)fprintf(to, " hygie %s%s%s%s%s\n", command->words[0],
 		      command->words[1] ? " " : "",
 		      command->words[1] ? command->words[1] : "",
@@ -73,22 +73,22 @@ static void print_line(FILE *to, const char *typed, const char *help)
 
 static void print_help(FILE *to)
 {
-	display_put(to, COLOUR_NONE, _("Usage:"));
+	display_put(to, COLOUR_NONE, tr("Usage:"));
 	(void)fputs(" hygie [--json] [--socket PATH] COMMAND [ARGUMENT...]\n\n", to);
-	print_line(to, "", _("Commands:"));
+	print_line(to, "", tr("Commands:"));
 	for (size_t i = 0; i < array_size(commands); i++) {
 		(void)fprintf(
 			to, "  %s%s%-*s", commands[i].words[0],
 			commands[i].words[1] ? " " : "",
 			commands[i].words[1] ? 5 : 12 - (int)strlen(commands[i].words[0]),
 			commands[i].words[1] ? commands[i].words[1] : "");
-		print_line(to, "  ", _(commands[i].help));
+		print_line(to, "  ", tr(commands[i].help));
 	}
-	print_line(to, "\n", _("Options of all commands:"));
-	print_line(to, "  --json         ", _("Print JSON, errors too"));
-	print_line(to, "  --socket PATH  ", _("Ask the hygied that listens there"));
-	print_line(to, "  --help         ", _("Show this, or the usage of a command"));
-	print_line(to, "  --version      ", _("Show the version"));
+	print_line(to, "\n", tr("Options of all commands:"));
+	print_line(to, "  --json         ", tr("Print JSON, errors too"));
+	print_line(to, "  --socket PATH  ", tr("Ask the hygied that listens there"));
+	print_line(to, "  --help         ", tr("Show this, or the usage of a command"));
+	print_line(to, "  --version      ", tr("Show the version"));
 }
 
 static int usage_error(const struct options *options, const struct command *command,
@@ -101,7 +101,7 @@ static int usage_error(const struct options *options, const struct command *comm
 	if (command)
 		command_usage(stderr, command);
 	else
-		print_line(stderr, "", _("Try \"hygie --help\"."));
+		print_line(stderr, "", tr("Try \"hygie --help\"."));
 	return status;
 }
 
@@ -182,7 +182,7 @@ int main(int argc, char *argv[])
 	status = run(argc, argv);
 	/* A full disk or a closed pipe is not a success. */
 	if ((fflush(stdout) != 0 || ferror(stdout)) && status == 0) {
-		(void)fprintf(stderr, "hygie: %s: %s\n", _("cannot write the output"),
+		(void)fprintf(stderr, "hygie: %s: %s\n", tr("cannot write the output"),
 			      error_text(errno));
 		return 1;
 	}

@@ -10,7 +10,7 @@
 #include <libintl.h>
 
 /* The translation of a sentence of the command's own. Not for "". */
-#define _(english) gettext(english)
+#define tr(english) gettext(english)
 
 /* Sets the locale and finds the catalogues. Once, at the start. */
 void language_begin(void);

@@ -85,14 +85,14 @@ static const char *cell_shown(const char *key, const char *text)
 
 	for (size_t i = 0; i < array_size(keys); i++)
 		if (strcmp(key, keys[i]) == 0)
-			return _(text);
+			return tr(text);
 	return text;
 }
 
 static size_t column_width(const json_t *items, const char *kind,
 			   const struct column *column)
 {
-	size_t most = display_width(_(column->title));
+	size_t most = display_width(tr(column->title));
 	char cut[CUT_SIZE];
 	const json_t *record;
 	size_t i;
@@ -128,7 +128,7 @@ static void row_print(const json_t *items, const char *kind, const json_t *recor
 			colour = colour_of(columns[i].key, text);
 			text = cell_shown(columns[i].key, text);
 		} else {
-			text = _(columns[i].title);
+			text = tr(columns[i].title);
 		}
 		display_blanks(stdout, owed);
 		display_put(stdout, colour, text);
@@ -243,7 +243,7 @@ int output_usage(const struct options *options, const char *reason)
 int output_complaint(const struct options *options, const struct complaint *complaint)
 {
 	bool json = (options->given & OPTION_JSON) != 0;
-	const char *template = json ? complaint->template : _(complaint->template);
+	const char *template = json ? complaint->template : tr(complaint->template);
 	char text[PRINTABLE_SIZE(HYGIE_TEXT_MAX)], sentence[HYGIE_TEXT_MAX];
 
 	text_render(template, &complaint->argument, 1, sentence, sizeof(sentence));
@@ -266,7 +266,7 @@ int output_done(const struct client_result *result, const char *text)
 
 	language_result(result, said);
 	display_put(stdout, COLOUR_NONE,
-		    result->text[0] || text[0] == '\0' ? said : _(text));
+		    result->text[0] || text[0] == '\0' ? said : tr(text));
 	(void)fputc('\n', stdout);
 	return 0;
 }
@@ -280,7 +280,7 @@ void output_sentence(enum client_tone tone, const struct client_text *text)
 	translate_text(&language_translator, text, translated);
 	text_clean(clean, sizeof(clean), translated, strlen(translated));
 	if (tone == CLIENT_WARNING)
-		display_put(stderr, COLOUR_POOR, _("warning: "));
+		display_put(stderr, COLOUR_POOR, tr("warning: "));
 	display_put(stderr, COLOUR_NONE, clean);
 	(void)fputc('\n', stderr);
 }
@@ -289,6 +289,6 @@ void output_empty(const char *text)
 {
 	FILE *to = display_is_terminal(stdout) ? stdout : stderr;
 
-	display_put(to, COLOUR_NONE, _(text));
+	display_put(to, COLOUR_NONE, tr(text));
 	(void)fputc('\n', to);
 }

@@ -15,7 +15,7 @@ $(BUILD)/locale/%/LC_MESSAGES/hygie.mo: tools/po/%.po
 # File names without lines and no date: the template changes with the sentences alone.
 $(BUILD)/hygie.pot: $(PO_SOURCES) tools/po/rules.mk
 	@mkdir -p $(@D)
-	$(Q)xgettext --language=C --from-code=UTF-8 --keyword --keyword=_ --keyword=N_ \
+	$(Q)xgettext --language=C --from-code=UTF-8 --keyword --keyword=tr --keyword=N_ \
 		--add-location=file --add-comments=TRANSLATORS: --package-name=hygie -o $@.tmp $(PO_SOURCES)
 	$(Q)sed -e '1,/^#, fuzzy/d' -e '/^"POT-Creation-Date/d' -e 's/charset=CHARSET/charset=UTF-8/' \
 		$@.tmp >$@.body
