@@ -107,10 +107,9 @@ void translate_encode(const char *text, char *ret_text, size_t size)
 	(void)snprintf(target, sizeof(target), "%s//TRANSLIT", codeset);
 	converter = iconv_open(target, "UTF-8");
 	/* NOLINTNEXTLINE(performance-no-int-to-ptr): so POSIX has it */
-	if (converter == (iconv_t)-1) {
+	if (converter == (iconv_t)-1)
 		encode_ascii(text, ret_text, size);
-		return;
-	}
-	encode_with(converter, text, ret_text, size);
-	(void)iconv_close(converter);
+	else
+		encode_with(converter, text, ret_text, size);
+	(void)iconv_close(converter); /* of what was not opened too: that only fails */
 }
