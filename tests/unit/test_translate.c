@@ -41,7 +41,7 @@ static const struct text_arguments zoe = { .count = 1, .text = { "Zo\xC3\xA9" } 
 
 static void template_of_the_number_is_translated_and_filled_in(void **state)
 {
-	const struct client_text text = { TEXT_PIN_PROMPT, "said by hygied", &zoe };
+	const struct client_text text = { TEXT_PIN_PROMPT, "said by hygied", &zoe, NULL };
 
 	(void)state;
 	assert_string_equal(translate("PIN of {1}: ", "{1}, code : ", &text),
@@ -50,7 +50,7 @@ static void template_of_the_number_is_translated_and_filled_in(void **state)
 
 static void untranslated_sentence_is_as_hygied_said_it(void **state)
 {
-	const struct client_text text = { TEXT_PIN_PROMPT, "said by hygied", &zoe };
+	const struct client_text text = { TEXT_PIN_PROMPT, "said by hygied", &zoe, NULL };
 
 	(void)state;
 	assert_string_equal(translate("other", "autre", &text), "said by hygied");
@@ -58,8 +58,8 @@ static void untranslated_sentence_is_as_hygied_said_it(void **state)
 
 static void sentence_without_a_number_is_its_own_key(void **state)
 {
-	const struct client_text text = { TEXT_NONE, "Gone.", &zoe };
-	const struct client_text newer = { TEXT_COUNT + 7, "Gone.", &zoe };
+	const struct client_text text = { TEXT_NONE, "Gone.", &zoe, NULL };
+	const struct client_text newer = { TEXT_COUNT + 7, "Gone.", &zoe, NULL };
 
 	(void)state;
 	assert_string_equal(translate("Gone.", "Parti.", &text), "Parti.");
@@ -69,7 +69,7 @@ static void sentence_without_a_number_is_its_own_key(void **state)
 static void argument_that_is_missing_is_a_question_mark(void **state)
 {
 	static const struct text_arguments none = { .count = 0 };
-	const struct client_text text = { TEXT_PIN_PROMPT, "PIN of Zoe: ", &none };
+	const struct client_text text = { TEXT_PIN_PROMPT, "PIN of Zoe: ", &none, NULL };
 
 	(void)state;
 	assert_string_equal(translate("PIN of {1}: ", "Code de {1} : ", &text),
@@ -79,7 +79,7 @@ static void argument_that_is_missing_is_a_question_mark(void **state)
 static void long_translation_is_cut_between_characters(void **state)
 {
 	char longer[2 * HYGIE_TEXT_MAX];
-	const struct client_text text = { TEXT_NONE, "Gone.", &zoe };
+	const struct client_text text = { TEXT_NONE, "Gone.", &zoe, NULL };
 	const char *cut;
 
 	(void)state;

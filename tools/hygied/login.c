@@ -426,7 +426,7 @@ static void take_instead_of_card(struct login *login, const struct secret *answe
 		choose(login);
 	else if (pin_guess_is_likely(answer))
 		finish(login, HYGIE_NO_CARD,
-		       "That looks like a PIN. Insert the card first, then type it.");
+		       N_("That looks like a PIN. Insert the card first, then type it."));
 	else
 		finish(login, HYGIE_PIN_MALFORMED, NULL);
 }

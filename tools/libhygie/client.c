@@ -225,10 +225,10 @@ static int text_of(const struct wire_message *message, struct sentence *ret_sent
 	r = arguments_of(message, &ret_sentence->arguments);
 	if (r < 0)
 		return r;
-	ret_sentence->text =
-		(struct client_text){ .id = id,
-				      .english = ret_sentence->english,
-				      .arguments = &ret_sentence->arguments };
+	ret_sentence->text = (struct client_text){ .id = id,
+						   .english = ret_sentence->english,
+						   .arguments = &ret_sentence->arguments,
+						   .message = message };
 	return 0;
 }
 

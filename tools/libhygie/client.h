@@ -23,6 +23,7 @@ struct client_text {
 	uint32_t id;                            /* enum hygie_text */
 	const char *english;                    /* rendered, under HYGIE_TEXT_MAX */
 	const struct text_arguments *arguments; /* for translation (translate.h) */
+	const struct wire_message *message;     /* what it came in */
 };
 
 struct client_callbacks {
