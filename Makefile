@@ -33,7 +33,8 @@ PKGS := libsystemd libpcsclite openssl sqlite3 inih p11-kit-1 libseccomp jansson
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
 ALL_CFLAGS = -std=gnu17 -fPIC -pthread -MMD -MP $(WARNINGS) $(HARDENING) -D_GNU_SOURCE \
 	-Itools -Itests -DHYGIE_VERSION='"$(VERSION)"' -DHYGIE_BUILD_TIME=$(BUILD_TIME) \
-	-DHYGIED_PATH='"$(PREFIX)/sbin/hygied"' -DHYGIE_PREFIX='"$(PREFIX)"' $(PKG_CFLAGS) $(CFLAGS) $(EXTRA_CFLAGS)
+	-DHYGIED_PATH='"$(PREFIX)/sbin/hygied"' -DHYGIE_PREFIX='"$(PREFIX)"' \
+	-DHYGIE_LOCALEDIR='"$(DATADIR)/locale"' $(PKG_CFLAGS) $(CFLAGS) $(EXTRA_CFLAGS)
 ALL_LDFLAGS = -Wl,-z,relro,-z,now -Wl,--as-needed -pthread $(LDFLAGS) $(EXTRA_LDFLAGS)
 
 # V=1 shows the commands.
@@ -42,8 +43,8 @@ objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 libs = $(shell pkg-config --libs $(1))
 
 # What every client needs, and nothing that pulls in a library.
-CLIENT_SRC := $(addprefix tools/libhygie/,client.c deadline.c outcome.c protocol.c \
-	pin_guess.c secret.c text.c utf8.c wire.c printable.c)
+CLIENT_SRC := $(addprefix tools/libhygie/,catalogue.c client.c deadline.c outcome.c protocol.c \
+	pin_guess.c secret.c text.c translate.c utf8.c wire.c printable.c)
 LIB_SRC := $(wildcard tools/libhygie/*.c)
 DAEMON_SRC := $(filter-out tools/hygied/main.c,$(wildcard tools/hygied/*.c))
 TOKEN_SRC := $(filter-out tools/hygie-token/main.c,$(wildcard tools/hygie-token/*.c))
@@ -104,6 +105,7 @@ $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(BUILD)/hygied.a \
 	@echo "  link $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(DAEMON_LIBS) $(TOKEN_LIBS) $(call libs,cmocka)
 -include $(wildcard tests/*/rules.mk)
+include tools/po/rules.mk
 
 test-programs: $(BUILD)/tests/piv-card $(UNIT_TESTS) $(EXTRA_TEST_PROGRAMS)
 

@@ -28,8 +28,8 @@ define_cleanup(cleanup_response_function, struct pam_response, response_free)
 	static int conversation_call(const struct conversation *conversation, int style,
 				     const char *text, struct pam_response **ret_response)
 {
-	char escaped[HYGIE_TEXT_MAX];
-	struct pam_message message = { .msg_style = style, .msg = text };
+	char escaped[HYGIE_TEXT_MAX], encoded[HYGIE_TEXT_MAX];
+	struct pam_message message = { .msg_style = style, .msg = encoded };
 	const struct pam_message *messages = &message;
 	struct pam_response *response = NULL;
 	const struct pam_conv *conv;
@@ -37,8 +37,9 @@ define_cleanup(cleanup_response_function, struct pam_response, response_free)
 
 	if (!printable_is_clean(text, strlen(text))) {
 		(void)printable_copy(escaped, sizeof(escaped), text, strlen(text));
-		message.msg = escaped;
+		text = escaped;
 	}
+	translate_encode(text, encoded, sizeof(encoded));
 	if (pam_get_item(conversation->handle, PAM_CONV, &item) != PAM_SUCCESS || !item)
 		return -ENOTCONN;
 	conv = item;
@@ -65,10 +66,14 @@ static void conversation_say(struct conversation *conversation, int style,
 static void conversation_show(void *context, enum client_tone tone,
 			      const struct client_text *text)
 {
-	if (tone == CLIENT_INFO)
-		conversation_say(context, PAM_TEXT_INFO, text->english);
-	else if (tone == CLIENT_WARNING)
-		conversation_say(context, PAM_ERROR_MSG, text->english);
+	struct conversation *conversation = context;
+	char translated[HYGIE_TEXT_MAX];
+
+	if (tone == CLIENT_PROGRESS)
+		return;
+	translate_text(&conversation->translator, text, translated);
+	conversation_say(conversation,
+			 tone == CLIENT_INFO ? PAM_TEXT_INFO : PAM_ERROR_MSG, translated);
 }
 
 /* Ends the dialogue from this side. */
@@ -100,15 +105,17 @@ static int conversation_ask(void *context, int fd, bool echo,
 	cleanup_response struct pam_response *response = NULL;
 	struct conversation *conversation = context;
 	const size_t most = echo ? HYGIE_USER_MAX - 1 : HYGIE_PIN_MAX;
+	char translated[HYGIE_TEXT_MAX];
 	size_t size;
 	int r;
 
 	(void)fd;
 	if (conversation->outcome != HYGIE_OK)
 		return -ECANCELED;
+	translate_text(&conversation->translator, text, translated);
 	r = conversation_call(conversation,
-			      echo ? PAM_PROMPT_ECHO_ON : PAM_PROMPT_ECHO_OFF,
-			      text->english, &response);
+			      echo ? PAM_PROMPT_ECHO_ON : PAM_PROMPT_ECHO_OFF, translated,
+			      &response);
 	if (r < 0)
 		return conversation_end(conversation, HYGIE_GAVE_UP, r);
 	if (!response || !response->resp)
@@ -129,7 +136,11 @@ const struct client_callbacks conversation_callbacks = {
 	.ask = conversation_ask,
 };
 
-void conversation_refuse(struct conversation *conversation, const char *text)
+void conversation_refuse(struct conversation *conversation,
+			 const struct client_result *result)
 {
-	conversation_say(conversation, PAM_ERROR_MSG, text);
+	char translated[HYGIE_TEXT_MAX];
+
+	translate_result(&conversation->translator, result, translated);
+	conversation_say(conversation, PAM_ERROR_MSG, translated);
 }

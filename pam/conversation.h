@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The application's conversation function as the callbacks of client_run: one message a
- * call, answers into a struct secret, the application's copy wiped. It decides nothing
+ * call in the person's language, answers into a struct secret, the application's copy wiped. It decides nothing
  * but what a conversation that failed came to.
  */
 #pragma once
 
-#include "libhygie/client.h"
+#include "libhygie/translate.h"
 
 #include <security/pam_modules.h>
 
 struct conversation {
 	pam_handle_t *handle;
+	struct translator translator;
 	bool silent; /* PAM_SILENT: no sentences, prompts only */
 	bool mute;   /* the application refused a sentence: no more of them */
 	/*
@@ -37,4 +38,5 @@ struct conversation {
 extern const struct client_callbacks conversation_callbacks;
 
 /* Shows a refusal as PAM_ERROR_MSG, unless silent; control characters are escaped. */
-void conversation_refuse(struct conversation *conversation, const char *text);
+void conversation_refuse(struct conversation *conversation,
+			 const struct client_result *result);

@@ -10,6 +10,7 @@
 struct module_options {
 	const char
 		*socket_path; /* socket=PATH, borrowed from argv; NULL: the usual one */
+	const char *locale;   /* lang=LOCALE, borrowed; NULL: none */
 	bool debug;           /* debug: outcomes and steps are logged */
 };
 

@@ -6,6 +6,7 @@
  * threads may use it at once, and links libpam and libc alone.
  */
 #include "conversation.h"
+#include "language.h"
 #include "libhygie/deadline.h"
 #include "libhygie/pin_guess.h"
 #include "login_mark.h"
@@ -137,9 +138,7 @@ static int login_end(struct login *login, struct client_result *result)
 	if (outcome_is_told(result->outcome) && !passed_on) {
 		pam_syslog(login->handle, LOG_NOTICE, "not logged in: %s",
 			   outcome_name(result->outcome));
-		conversation_refuse(&login->conversation,
-				    result->text[0] ? result->text
-						    : outcome_text(result->outcome));
+		conversation_refuse(&login->conversation, result);
 	} else if (login->options.debug) {
 		pam_syslog(login->handle, LOG_DEBUG, "authenticate: %s",
 			   outcome_name(result->outcome));
@@ -148,18 +147,30 @@ static int login_end(struct login *login, struct client_result *result)
 	return code;
 }
 
+define_cleanup(cleanup_catalogue_function, struct catalogue, catalogue_free)
+#define cleanup_catalogue cleanup_with(cleanup_catalogue_function)
+
+	static const char *find_in_catalogue(const void *catalogue, const char *english)
+{
+	return catalogue_find(catalogue, english);
+}
+
 PUBLIC int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {
 	cleanup_message struct wire_message *request = NULL;
+	cleanup_catalogue struct catalogue *catalogue = NULL;
 	struct login login = {
 		.handle = pamh,
 		.options = module_options_parse(pamh, argc, argv),
 		.conversation = { .handle = pamh,
+				  .translator = { .find = find_in_catalogue },
 				  .silent = ((unsigned)flags & PAM_SILENT) != 0,
 				  .outcome = HYGIE_OK },
 	};
 	struct client_result result;
 
+	catalogue = language_catalogue(pamh, &login.options);
+	login.conversation.translator.context = catalogue;
 	client_result_set(&result, HYGIE_FAULT);
 	if (login_forget(pamh) < 0)
 		return login_end(&login, &result);

@@ -35,6 +35,7 @@ TYPES = _enum("protocol.h", "wire_type")
 TAGS = _enum("protocol.h", "wire_tag")
 REQUEST_FLAGS = _enum("protocol.h", "request_flag")
 RESULT_FLAGS = _enum("protocol.h", "result_flag")
+TEXTS = _enum("text.h", "hygie_text")
 OUTCOMES = {
     name: number
     for name, number in _enum("outcome.h", "hygie_outcome").items()

@@ -219,11 +219,11 @@ def step_wrong_pin(stage):
 
 def step_last_try(stage):
     stage.settled()
-    stage.login("camille", [WRONG_AGAIN], pam.PAM_AUTH_ERR, "a wrong PIN now blocks the card")
+    stage.login("camille", [WRONG_AGAIN], pam.PAM_AUTH_ERR, "another wrong PIN blocks the card")
     stage.counted(pins=1, signatures=0, tries=1)
     stage.settled()
     done = stage.login("camille", [PIN], pam.PAM_SUCCESS, "One try is left")
-    expect_text("LAST TRY", done.prompts()[0])
+    expect_text("Last try", done.prompts()[0])
     stage.counted(pins=1, signatures=1, tries=3)
     stage.screen.row(None, "tries left on the card: 3 of 3 again")
     stage.screen.felt("The last try is typed knowingly, or not at all.")

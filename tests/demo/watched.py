@@ -12,7 +12,7 @@ import time
 import pamclient
 import pexpect
 
-PROMPT = re.compile(r"(?:LAST TRY - )?PIN of [^\r\n]*: $")
+PROMPT = re.compile(r"(?:Last try. )?PIN of [^\r\n]*: $")
 PATIENCE = 20  # seconds for the next thing that a program says
 
 

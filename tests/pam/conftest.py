@@ -56,16 +56,22 @@ class Application:
 
     def run(self, user, *steps, options=(), preload=None, env=None, status=0):
         """Runs it; the lines of its output."""
-        environment = dict(os.environ, LC_ALL="C", **(env or {}))
+        return self.run_bytes(user, *steps, options=options, preload=preload, env=env,
+                              status=status).decode("utf-8").splitlines()
+
+    def run_bytes(self, user, *steps, options=(), preload=None, env=None, status=0,
+                  program=None, uid=None):
+        """The same; its output as it is. `program` in place of pam_application, run by uid."""
+        environment = {**os.environ, "LC_ALL": "C", **(env or {})}
         if preload:
             environment["LD_PRELOAD"] = preload
         done = subprocess.run(
-            [built("pam_application"), *options, self.confdir, "test", user, *steps],
+            [program or built("pam_application"), *options, self.confdir, "test", user, *steps],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, env=environment,
-            check=False,
+            check=False, user=uid,
         )
         assert done.returncode == status, done
-        return done.stdout.decode("utf-8").splitlines()
+        return done.stdout
 
     def code(self, user, *steps, **keywords):
         """Runs it; the PAM code of the last step."""

@@ -8,6 +8,7 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -16,6 +17,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -37,7 +39,7 @@ static struct {
 	bool secret_freed;
 	const char *secret;
 	const void *owned[OWNED_MAX]; /* memory and mappings of pam_hygie.so */
-	int sockets;
+	int descriptors;              /* of its sockets and files */
 } state;
 
 void fail_arm(unsigned at, bool interrupt, const char *secret)
@@ -53,7 +55,7 @@ const char *fail_disarm(unsigned *ret_calls, unsigned *ret_owned, bool *ret_leak
 {
 	state.armed = false;
 	*ret_calls = state.calls;
-	*ret_owned = (unsigned)state.sockets;
+	*ret_owned = (unsigned)state.descriptors;
 	for (size_t i = 0; i < OWNED_MAX; i++)
 		if (state.owned[i])
 			(*ret_owned)++;
@@ -72,7 +74,7 @@ static bool comes_from(const void *caller, const char *library)
 static bool is_interruptible(const char *name)
 {
 	return strcmp(name, "poll") == 0 || strcmp(name, "send") == 0 ||
-	       strcmp(name, "recv") == 0;
+	       strcmp(name, "read") == 0 || strcmp(name, "recv") == 0;
 }
 
 /* Whether this call is the one to fail. */
@@ -192,14 +194,38 @@ int socket(int domain, int type, int protocol)
 	FAIL_WITH(EMFILE);
 	fd = (int)syscall(SYS_socket, domain, type, protocol);
 	if (fd >= 0 && state.armed && comes_from(CALLER, "pam_hygie.so"))
-		state.sockets++;
+		state.descriptors++;
 	return fd;
+}
+
+/* None of ours makes a file. */
+int open(const char *path, int flags, ...)
+{
+	int fd;
+
+	FAIL_WITH(EMFILE);
+	fd = (int)syscall(SYS_openat, AT_FDCWD, path, flags, 0);
+	if (fd >= 0 && state.armed && comes_from(CALLER, "pam_hygie.so"))
+		state.descriptors++;
+	return fd;
+}
+
+int fstat(int fd, struct stat *status)
+{
+	FAIL_WITH(ENOMEM);
+	return fstatat(fd, "", status, AT_EMPTY_PATH);
+}
+
+ssize_t read(int fd, void *bytes, size_t size)
+{
+	FAIL_WITH(EIO);
+	return syscall(SYS_read, fd, bytes, size);
 }
 
 int close(int fd)
 {
 	if (state.armed && comes_from(CALLER, "pam_hygie.so"))
-		state.sockets--;
+		state.descriptors--;
 	return (int)syscall(SYS_close, fd);
 }
 

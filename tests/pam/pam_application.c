@@ -9,13 +9,16 @@
  * USER "-" gives none. Steps: authenticate setcred acct_mgmt open_session close_session
  * chauthtok, each printed as "STEP CODE"; user and env print PAM_USER and the
  * environment; ticket-forged puts a HYGIE_TICKET into the environment; session-id puts
- * XDG_SESSION_ID; scan counts the copies of the first answer, a hidden one, in writable
+ * XDG_SESSION_ID; putenv:NAME=VALUE puts that; locale prints the locale as it then is;
+ * scan counts the copies of the first answer, a hidden one, in writable
  * memory.
  */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <langinfo.h>
+#include <locale.h>
 #include <pthread.h>
 #include <security/pam_appl.h>
 #include <signal.h>
@@ -229,6 +232,11 @@ static void step_run(pam_handle_t *handle, const struct run *run, const char *st
 		scan_print(run);
 	if (strcmp(step, "env") == 0)
 		env_print(handle, run);
+	if (strncmp(step, "putenv:", strlen("putenv:")) == 0)
+		(void)pam_putenv(handle, step + strlen("putenv:"));
+	if (strcmp(step, "locale") == 0)
+		(void)fprintf(run->setting->out, "locale %s %s\n",
+			      setlocale(LC_ALL, NULL), nl_langinfo(CODESET));
 	if (strcmp(step, "ticket-forged") == 0)
 		(void)pam_putenv(handle, "HYGIE_TICKET=forged");
 	if (strcmp(step, "session-id") == 0)
@@ -400,6 +408,7 @@ enum option_value {
 	OPTION_FAIL,
 	OPTION_INTERRUPT,
 	OPTION_RELOAD,
+	OPTION_LOCALE,
 };
 
 static const struct option longs[] = {
@@ -421,6 +430,7 @@ static const struct option longs[] = {
 	{ "fail", required_argument, NULL, OPTION_FAIL },
 	{ "interrupt", no_argument, NULL, OPTION_INTERRUPT },
 	{ "reload", required_argument, NULL, OPTION_RELOAD },
+	{ "locale", required_argument, NULL, OPTION_LOCALE },
 	{ 0 },
 };
 
@@ -469,6 +479,8 @@ static int option_take(struct setting *setting, int option, const char *value)
 		return 0;
 	case OPTION_ALARMS:
 		return start_alarms();
+	case OPTION_LOCALE: /* "" is the environment's */
+		return setlocale(LC_ALL, value) ? 0 : 4;
 	case OPTION_INTERRUPT:
 		setting->interrupt = true;
 		return 0;

@@ -3,6 +3,7 @@
  * hygie cards: who may log in with which card.
  */
 #include "command.h"
+#include "language.h"
 #include "output.h"
 
 #include <unistd.h>
@@ -10,11 +11,11 @@
 #define CARDS_MILLISECONDS 15000
 
 static const struct column columns[] = {
-	{ "user", "USER" },        { "card_id", "CARD" },
-	{ "holder", "HOLDER" },    { "scheme", "SCHEME" },
-	{ "person_id", "PERSON" }, { "issuer", NULL },
-	{ "not_after", "UNTIL" },  { "state", "STATE" },
-	{ "enrolled_by", "BY" },   { "enrolled_at", "ENROLLED" },
+	{ "user", N_("USER") },        { "card_id", N_("CARD") },
+	{ "holder", N_("HOLDER") },    { "scheme", N_("SCHEME") },
+	{ "person_id", N_("PERSON") }, { "issuer", NULL },
+	{ "not_after", N_("UNTIL") },  { "state", N_("STATE") },
+	{ "enrolled_by", N_("BY") },   { "enrolled_at", N_("ENROLLED") },
 	{ "revoked_at", NULL },
 };
 
@@ -43,7 +44,7 @@ int command_cards(const struct options *options)
 			 false) == 0)
 		output_empty(
 			geteuid() == 0
-				? "No card is enrolled. Put one in and run: hygie enroll USER"
-				: "No card of yours is enrolled here. Ask your administrator.");
+				? N_("No card is enrolled. Put one in and run: hygie enroll USER")
+				: N_("No card of yours is enrolled here. Ask your administrator."));
 	return 0;
 }

@@ -4,6 +4,7 @@
  * then has hygied itself look at what only it reads (card profiles, CA folders).
  */
 #include "command.h"
+#include "language.h"
 #include "libhygie/error_text.h"
 #include "libhygie/printable.h"
 #include "libhygie/settings.h"
@@ -134,9 +135,10 @@ static int check_print(const struct options *options, enum hygie_outcome outcome
 	size_t i;
 
 	(void)snprintf(result.text, sizeof(result.text), "%s",
-		       outcome == HYGIE_OK             ? "The configuration is good."
-		       : outcome == HYGIE_BROKEN_SETUP ? "The configuration has mistakes."
-						       : outcome_text(outcome));
+		       outcome == HYGIE_OK ? N_("The configuration is good.")
+		       : outcome == HYGIE_BROKEN_SETUP
+			       ? N_("The configuration has mistakes.")
+			       : outcome_text(outcome));
 	if (options->given & OPTION_JSON) {
 		json_t *value = output_result(&result);
 

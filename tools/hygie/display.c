@@ -4,6 +4,9 @@
  */
 #include "display.h"
 
+#include "libhygie/printable.h"
+#include "libhygie/translate.h"
+
 #include <langinfo.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +60,21 @@ size_t display_width(const char *text)
 	return width;
 }
 
+/* A locale that nobody set is ASCII here: a terminal is then not known to be more. */
+void display_encode(const char *text, char *ret_text, size_t size)
+{
+	size_t used = 0;
+
+	if (strcmp(nl_langinfo(CODESET), "ANSI_X3.4-1968") != 0) {
+		translate_encode(text, ret_text, size);
+		return;
+	}
+	for (; *text && used + 1 < size; text++)
+		if (!byte_continues(*text))
+			ret_text[used++] = (unsigned char)*text < 0x80 ? *text : '?';
+	ret_text[used] = '\0';
+}
+
 static bool colours_wanted(FILE *to)
 {
 	const char *no_colour = getenv("NO_COLOR");
@@ -75,15 +93,15 @@ void display_put(FILE *to, enum colour colour, const char *text)
 		[COLOUR_HEADING] = "\033[1m",
 	};
 	bool coloured = colour != COLOUR_NONE && colours_wanted(to);
-	bool plain = display_is_terminal(to) && !display_is_utf8();
+	char encoded[PRINTABLE_SIZE(HYGIE_TEXT_MAX)];
 
 	if (coloured)
 		(void)fputs(begin[colour], to);
-	if (!plain)
-		(void)fputs(text, to);
-	for (; plain && *text; text++)
-		if (!byte_continues(*text))
-			(void)fputc((unsigned char)*text < 0x80 ? *text : '?', to);
+	if (display_is_terminal(to) && !display_is_utf8()) {
+		display_encode(text, encoded, sizeof(encoded));
+		text = encoded;
+	}
+	(void)fputs(text, to);
 	if (coloured)
 		(void)fputs("\033[0m", to);
 }

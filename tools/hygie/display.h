@@ -14,6 +14,11 @@ enum colour { COLOUR_NONE, COLOUR_GOOD, COLOUR_POOR, COLOUR_BAD, COLOUR_HEADING 
 /* Whether a person reads this stream. */
 bool display_is_terminal(FILE *to);
 
+/*
+ * UTF-8 `text` as a terminal of this locale takes it, cut to fit in `size` bytes.
+ */
+void display_encode(const char *text, char *ret_text, size_t size);
+
 /* Whether the locale's character set is UTF-8. */
 bool display_is_utf8(void);
 
@@ -22,7 +27,7 @@ size_t display_width(const char *text);
 
 /*
  * Writes UTF-8 `text`; on a terminal with the colour (unless NO_COLOR is set and not
- * empty, or TERM is "dumb"), and with "?" for each character that a locale without UTF-8
+ * empty, or TERM is "dumb"), and in the locale's character set, with "?" for what that
  * lacks.
  */
 void display_put(FILE *to, enum colour colour, const char *text);

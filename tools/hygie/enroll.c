@@ -3,6 +3,7 @@
  * hygie enroll: makes the card in the reader the key of a user.
  */
 #include "command.h"
+#include "language.h"
 #include "libhygie/printable.h"
 #include "output.h"
 
@@ -40,11 +41,11 @@ int command_enroll(const struct options *options)
 
 	if ((options->given & OPTION_PIN_STDIN) && isatty(STDIN_FILENO))
 		return output_usage(options,
-				    "--pin-stdin is for scripts: without it, the PIN "
-				    "is asked for and not shown.");
+				    N_("--pin-stdin is for scripts: without it, the "
+				       "PIN is asked for and not shown."));
 	if (user[0] == '\0' || strlen(user) >= HYGIE_USER_MAX ||
 	    !utf8_is_valid(user, strlen(user)))
-		return output_usage(options, "That is not a user's name.");
+		return output_usage(options, N_("That is not a user's name."));
 	if (wire_message_new(WIRE_REQUEST_ENROL, &request) < 0)
 		return output_fault(options);
 	wire_add_string(request, TAG_USER, user);
@@ -57,5 +58,5 @@ int command_enroll(const struct options *options)
 		return output_failure(options, &exchange.result);
 	if (options->given & OPTION_JSON)
 		return enroll_json(&exchange, user);
-	return output_done(&exchange.result, "The card is enrolled.");
+	return output_done(&exchange.result, N_("The card is enrolled."));
 }

@@ -4,6 +4,8 @@
  */
 #include "exchange.h"
 
+#include "display.h"
+#include "language.h"
 #include "libhygie/deadline.h"
 #include "libhygie/printable.h"
 #include "output.h"
@@ -26,7 +28,7 @@ static void exchange_show(void *context, enum client_tone tone,
 			  const struct client_text *text)
 {
 	(void)context;
-	output_sentence(tone, text->english);
+	output_sentence(tone, text);
 }
 
 /* What a prompt that failed came to; NULL text: the outcome's own. */
@@ -40,9 +42,8 @@ static enum hygie_outcome outcome_of_prompt(int error, const char **ret_text)
 	case EPERM:
 		return HYGIE_FAULT;
 	case ENXIO:
-		*ret_text =
-			"There is no terminal to ask on. In a script, give the PIN on "
-			"standard input with --pin-stdin.";
+		*ret_text = N_("There is no terminal to ask on. In a script, give the "
+			       "PIN on standard input with --pin-stdin.");
 		return HYGIE_GAVE_UP;
 	default:
 		return HYGIE_GAVE_UP;
@@ -53,8 +54,9 @@ static int exchange_ask(void *context, int fd, bool echo, const struct client_te
 			struct secret **ret_answer)
 {
 	struct exchange *exchange = context;
-	char clean[PRINTABLE_SIZE(HYGIE_TEXT_MAX)];
-	struct prompt prompt = { .text = clean,
+	char clean[PRINTABLE_SIZE(HYGIE_TEXT_MAX)], translated[HYGIE_TEXT_MAX];
+	char shown[PRINTABLE_SIZE(HYGIE_TEXT_MAX)];
+	struct prompt prompt = { .text = shown,
 				 .echo = echo,
 				 .most = echo ? HYGIE_USER_MAX - 1 : HYGIE_PIN_MAX,
 				 .watched = fd };
@@ -63,7 +65,9 @@ static int exchange_ask(void *context, int fd, bool echo, const struct client_te
 
 	if (exchange->outcome != HYGIE_OK)
 		return -ECANCELED;
-	text_clean(clean, sizeof(clean), text->english, strlen(text->english));
+	translate_text(&language_translator, text, translated);
+	text_clean(clean, sizeof(clean), translated, strlen(translated));
+	display_encode(clean, shown, sizeof(shown));
 	r = exchange->options->given & OPTION_PIN_STDIN
 		    ? prompt_stdin(&prompt, ret_answer)
 		    : prompt_terminal(&prompt, ret_answer);

@@ -4,11 +4,12 @@
  * gives its exit status; the subcommands ask hygied and show what it says.
  */
 #include "command.h"
+#include "display.h"
+#include "language.h"
 #include "libhygie/error_text.h"
 #include "output.h"
 
 #include <errno.h>
-#include <locale.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,34 +17,32 @@
 #define HYGIE_VERSION "unknown"
 #endif
 
-#define REASON_MAX 256
-
 static const struct command commands[] = {
 	{ { "status", NULL },
 	  command_status,
-	  "Show services, readers and the cards in them",
+	  N_("Show services, readers and the cards in them"),
 	  "",
 	  0,
 	  0,
 	  0 },
-	{ { "cards", NULL }, command_cards, "List the enrolled cards", "", 0, 0, 0 },
+	{ { "cards", NULL }, command_cards, N_("List the enrolled cards"), "", 0, 0, 0 },
 	{ { "enroll", NULL },
 	  command_enroll,
-	  "Enrol the card in the reader for a user",
+	  N_("Enrol the card in the reader for a user"),
 	  "USER [--reassign] [--reader NAME] [--pin-stdin]",
 	  OPTION_REASSIGN | OPTION_READER | OPTION_PIN_STDIN,
 	  1,
 	  1 },
 	{ { "revoke", NULL },
 	  command_revoke,
-	  "Revoke a card, or all cards of a user",
+	  N_("Revoke a card, or all cards of a user"),
 	  "(CARD-ID | --user USER) [--reason TEXT]",
 	  OPTION_USER | OPTION_REASON,
 	  0,
 	  1 },
 	{ { "config", "check" },
 	  command_config_check,
-	  "Check the configuration",
+	  N_("Check the configuration"),
 	  "[--config FILE]",
 	  OPTION_CONFIG,
 	  0,
@@ -57,43 +56,52 @@ static size_t command_words(const struct command *command)
 
 static void command_usage(FILE *to, const struct command *command)
 {
-	(void)fprintf(to, "Usage: hygie %s%s%s%s%s\n", command->words[0],
+	display_put(to, COLOUR_NONE, tr("Usage:"));
+	(void)fprintf(to, " hygie %s%s%s%s%s\n", command->words[0],
 		      command->words[1] ? " " : "",
 		      command->words[1] ? command->words[1] : "",
 		      command->usage[0] ? " " : "", command->usage);
 }
 
+/* A line of the help: what is typed, and what it does. */
+static void print_line(FILE *to, const char *typed, const char *help)
+{
+	(void)fputs(typed, to);
+	display_put(to, COLOUR_NONE, help);
+	(void)fputc('\n', to);
+}
+
 static void print_help(FILE *to)
 {
-	(void)fputs(
-		"Usage: hygie [--json] [--socket PATH] COMMAND [ARGUMENT...]\n\nCommands:\n",
-		to);
-	for (size_t i = 0; i < array_size(commands); i++)
+	display_put(to, COLOUR_NONE, tr("Usage:"));
+	(void)fputs(" hygie [--json] [--socket PATH] COMMAND [ARGUMENT...]\n\n", to);
+	print_line(to, "", tr("Commands:"));
+	for (size_t i = 0; i < array_size(commands); i++) {
 		(void)fprintf(
-			to, "  %s%s%-*s  %s\n", commands[i].words[0],
+			to, "  %s%s%-*s", commands[i].words[0],
 			commands[i].words[1] ? " " : "",
 			commands[i].words[1] ? 5 : 12 - (int)strlen(commands[i].words[0]),
-			commands[i].words[1] ? commands[i].words[1] : "",
-			commands[i].help);
-	(void)fputs("\nOptions of all commands:\n"
-		    "  --json         Print JSON, errors too\n"
-		    "  --socket PATH  Ask the hygied that listens there\n"
-		    "  --help         Show this, or the usage of a command\n"
-		    "  --version      Show the version\n",
-		    to);
+			commands[i].words[1] ? commands[i].words[1] : "");
+		print_line(to, "  ", tr(commands[i].help));
+	}
+	print_line(to, "\n", tr("Options of all commands:"));
+	print_line(to, "  --json         ", tr("Print JSON, errors too"));
+	print_line(to, "  --socket PATH  ", tr("Ask the hygied that listens there"));
+	print_line(to, "  --help         ", tr("Show this, or the usage of a command"));
+	print_line(to, "  --version      ", tr("Show the version"));
 }
 
 static int usage_error(const struct options *options, const struct command *command,
-		       const char *reason)
+		       const struct complaint *complaint)
 {
-	int status = output_usage(options, reason);
+	int status = output_complaint(options, complaint);
 
 	if (options->given & OPTION_JSON)
 		return status;
 	if (command)
 		command_usage(stderr, command);
 	else
-		(void)fputs("Try \"hygie --help\".\n", stderr);
+		print_line(stderr, "", tr("Try \"hygie --help\"."));
 	return status;
 }
 
@@ -112,10 +120,9 @@ static const struct command *command_find(const struct options *options)
 	return NULL;
 }
 
-/* Takes the subcommand's words off; a sentence when the rest does not fit it, else NULL.
- */
-static const char *command_check(const struct command *command, struct options *options,
-				 char reason[REASON_MAX])
+/* Takes the subcommand's words off; -EINVAL when the rest does not fit it. */
+static int command_check(const struct command *command, struct options *options,
+			 struct complaint *ret_complaint)
 {
 	size_t words = command_words(command);
 	unsigned foreign = options->given & ~(OPTION_COMMON | command->options);
@@ -123,27 +130,26 @@ static const char *command_check(const struct command *command, struct options *
 	options->operand_count -= words;
 	memmove(options->operands, options->operands + words,
 		options->operand_count * sizeof(options->operands[0]));
-	if (foreign) {
-		(void)snprintf(reason, REASON_MAX, "%s has no meaning here.",
-			       option_name(foreign));
-		return reason;
-	}
-	if (options->operand_count < command->operands_min)
-		return "An argument is missing.";
-	if (options->operand_count > command->operands_max)
-		return "Too many arguments.";
-	return NULL;
+	if (foreign)
+		*ret_complaint = (struct complaint){ N_("{1} has no meaning here."),
+						     option_name(foreign) };
+	else if (options->operand_count < command->operands_min)
+		*ret_complaint = (struct complaint){ N_("An argument is missing."), "" };
+	else if (options->operand_count > command->operands_max)
+		*ret_complaint = (struct complaint){ N_("Too many arguments."), "" };
+	else
+		return 0;
+	return -EINVAL;
 }
 
 static int run(int argc, char *argv[])
 {
 	const struct command *command;
+	struct complaint complaint;
 	struct options options;
-	char reason[REASON_MAX];
-	const char *wrong;
 
-	if (options_parse(argc, argv, &options, reason, sizeof(reason)) < 0)
-		return usage_error(&options, NULL, reason);
+	if (options_parse(argc, argv, &options, &complaint) < 0)
+		return usage_error(&options, NULL, &complaint);
 	command = command_find(&options);
 	if (options.given & OPTION_VERSION) {
 		(void)puts("hygie " HYGIE_VERSION);
@@ -156,23 +162,27 @@ static int run(int argc, char *argv[])
 			print_help(stdout);
 		return 0;
 	}
-	if (!command)
-		return usage_error(&options, NULL,
-				   options.operand_count > 0 ? "There is no such command."
-							     : "A command is missing.");
-	wrong = command_check(command, &options, reason);
-	return wrong ? usage_error(&options, command, wrong) : command->run(&options);
+	if (!command) {
+		complaint.template = options.operand_count > 0
+					     ? N_("There is no such command.")
+					     : N_("A command is missing.");
+		complaint.argument = "";
+		return usage_error(&options, NULL, &complaint);
+	}
+	if (command_check(command, &options, &complaint) < 0)
+		return usage_error(&options, command, &complaint);
+	return command->run(&options);
 }
 
 int main(int argc, char *argv[])
 {
 	int status;
 
-	(void)setlocale(LC_ALL, "");
+	language_begin();
 	status = run(argc, argv);
 	/* A full disk or a closed pipe is not a success. */
 	if ((fflush(stdout) != 0 || ferror(stdout)) && status == 0) {
-		(void)fprintf(stderr, "hygie: cannot write the output: %s\n",
+		(void)fprintf(stderr, "hygie: %s: %s\n", tr("cannot write the output"),
 			      error_text(errno));
 		return 1;
 	}

@@ -4,9 +4,10 @@
  */
 #include "options.h"
 
+#include "libhygie/text.h"
+
 #include <errno.h>
 #include <getopt.h>
-#include <stdio.h>
 #include <string.h>
 
 #define NO_VALUE ((size_t)-1)
@@ -46,12 +47,13 @@ static void options_take(struct options *options, const struct option_row *row,
 		memcpy((char *)options + row->offset, &value, sizeof(value));
 }
 
-static int operands_take(struct options *options, int argc, char *argv[], char *reason,
-			 size_t reason_size)
+static int operands_take(struct options *options, int argc, char *argv[],
+			 struct complaint *ret_complaint)
 {
 	for (int i = optind; i < argc; i++) {
 		if (options->operand_count == OPTION_OPERANDS_MAX) {
-			(void)snprintf(reason, reason_size, "Too many arguments.");
+			*ret_complaint =
+				(struct complaint){ N_("Too many arguments."), "" };
 			return -EINVAL;
 		}
 		options->operands[options->operand_count++] = argv[i];
@@ -59,8 +61,8 @@ static int operands_take(struct options *options, int argc, char *argv[], char *
 	return 0;
 }
 
-int options_parse(int argc, char *argv[], struct options *ret_options, char *reason,
-		  size_t reason_size)
+int options_parse(int argc, char *argv[], struct options *ret_options,
+		  struct complaint *ret_complaint)
 {
 	struct option longs[array_size(rows) + 1] = { 0 };
 	int error = 0;
@@ -87,11 +89,10 @@ int options_parse(int argc, char *argv[], struct options *ret_options, char *rea
 		if (known || error < 0)
 			continue;
 		error = -EINVAL;
-		(void)snprintf(reason, reason_size, "%s \"%s\".",
-			       number == ':' ? "A value is missing after"
-					     : "There is no option",
-			       argv[optind - 1]);
+		ret_complaint->template =
+			number == ':' ? N_("A value is missing after \"{1}\".")
+				      : N_("There is no option \"{1}\".");
+		ret_complaint->argument = argv[optind - 1];
 	}
-	return error < 0 ? error
-			 : operands_take(ret_options, argc, argv, reason, reason_size);
+	return error < 0 ? error : operands_take(ret_options, argc, argv, ret_complaint);
 }

@@ -37,12 +37,18 @@ struct options {
 	size_t operand_count;
 };
 
+/* What is wrong with a command line: an English sentence for translation, and its {1}. */
+struct complaint {
+	const char *template;
+	const char *argument;
+};
+
 /*
- * Reads argv. 0; or -EINVAL with one sentence in `reason` of `reason_size` bytes;
- * ret_options is filled as far as it was read, so that --json is known even then.
+ * Reads argv. 0; or -EINVAL with a complaint, which borrows from argv; ret_options is
+ * filled as far as it was read, so that --json is known even then.
  */
-int options_parse(int argc, char *argv[], struct options *ret_options, char *reason,
-		  size_t reason_size) must_check;
+int options_parse(int argc, char *argv[], struct options *ret_options,
+		  struct complaint *ret_complaint) must_check;
 
 /* The name of the first option in `bits` ("--reader"), for a sentence. */
 const char *option_name(unsigned bits);

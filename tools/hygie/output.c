@@ -6,6 +6,7 @@
 
 #include "command.h"
 #include "display.h"
+#include "language.h"
 #include "libhygie/printable.h"
 
 #include <stdio.h>
@@ -23,19 +24,24 @@ static enum colour colour_of(const char *key, const char *value)
 		const char *key, *value;
 		enum colour colour;
 	} rows[] = {
-		{ "state", "ready", COLOUR_GOOD },
-		{ "state", "active", COLOUR_GOOD },
-		{ "state", "reading", COLOUR_POOR },
-		{ "state", "busy", COLOUR_POOR },
-		{ "state", "unknown", COLOUR_POOR },
-		{ "state", "unreadable", COLOUR_BAD },
-		{ "state", "revoked", COLOUR_BAD },
-		{ "tries", "low", COLOUR_POOR },
-		{ "tries", "last", COLOUR_BAD },
-		{ "tries", "blocked", COLOUR_BAD },
-		{ "trust", "ok", COLOUR_GOOD },
-		{ "value", "running", COLOUR_GOOD },
-		{ "exclusive", "no", COLOUR_POOR },
+		{ "state", N_("ready"), COLOUR_GOOD },
+		{ "state", N_("active"), COLOUR_GOOD },
+		{ "state", N_("reading"), COLOUR_POOR },
+		{ "state", N_("busy"), COLOUR_POOR },
+		{ "state", N_("unknown"), COLOUR_POOR },
+		{ "state", N_("unreadable"), COLOUR_BAD },
+		{ "state", N_("revoked"), COLOUR_BAD },
+		{ "state", N_("empty"), COLOUR_NONE },
+		{ "tries", N_("ok"), COLOUR_NONE },
+		{ "tries", N_("low"), COLOUR_POOR },
+		{ "tries", N_("last"), COLOUR_BAD },
+		{ "tries", N_("blocked"), COLOUR_BAD },
+		{ "trust", N_("ok"), COLOUR_GOOD },
+		{ "value", N_("running"), COLOUR_GOOD },
+		{ "value", N_("not running"), COLOUR_BAD },
+		{ "value", N_("registry unreadable"), COLOUR_BAD },
+		{ "name", N_("enrolled cards"), COLOUR_NONE },
+		{ "exclusive", N_("no"), COLOUR_POOR },
 	};
 
 	for (size_t i = 0; i < array_size(rows); i++)
@@ -55,7 +61,7 @@ static const char *cell_text(const json_t *record, const char *key, bool termina
 		    (length > 3 && strcmp(key + length - 3, "_at") == 0);
 
 	if (json_is_boolean(value))
-		return json_is_true(value) ? "yes" : "no";
+		return json_is_true(value) ? N_("yes") : N_("no");
 	if (!text || text[0] == '\0')
 		return terminal ? "-" : "";
 	if (!terminal || !(time || strcmp(key, "card_id") == 0))
@@ -71,10 +77,22 @@ static bool record_is(const json_t *record, const char *kind)
 	return value && strcmp(value, kind) == 0;
 }
 
+/* What a person reads in a cell: hygied's own words are translated, names are not. */
+static const char *cell_shown(const char *key, const char *text)
+{
+	static const char *const keys[] = { "state", "tries",     "trust",
+					    "value", "exclusive", "name" };
+
+	for (size_t i = 0; i < array_size(keys); i++)
+		if (strcmp(key, keys[i]) == 0)
+			return tr(text);
+	return text;
+}
+
 static size_t column_width(const json_t *items, const char *kind,
 			   const struct column *column)
 {
-	size_t most = display_width(column->title);
+	size_t most = display_width(tr(column->title));
 	char cut[CUT_SIZE];
 	const json_t *record;
 	size_t i;
@@ -85,7 +103,8 @@ static size_t column_width(const json_t *items, const char *kind,
 
 		if (!record_is(record, kind))
 			continue;
-		width = display_width(cell_text(record, column->key, true, cut));
+		width = display_width(cell_shown(
+			column->key, cell_text(record, column->key, true, cut)));
 		most = width > most ? width : most;
 	}
 	return most;
@@ -99,16 +118,20 @@ static void row_print(const json_t *items, const char *kind, const json_t *recor
 	size_t owed = 0; /* blanks before the next cell: none trail */
 
 	for (size_t i = 0; i < count; i++) {
+		enum colour colour = COLOUR_HEADING;
 		const char *text;
 
 		if (!columns[i].title)
 			continue;
-		text = record ? cell_text(record, columns[i].key, true, cut)
-			      : columns[i].title;
+		if (record) {
+			text = cell_text(record, columns[i].key, true, cut);
+			colour = colour_of(columns[i].key, text);
+			text = cell_shown(columns[i].key, text);
+		} else {
+			text = tr(columns[i].title);
+		}
 		display_blanks(stdout, owed);
-		display_put(stdout,
-			    record ? colour_of(columns[i].key, text) : COLOUR_HEADING,
-			    text);
+		display_put(stdout, colour, text);
 		owed = column_width(items, kind, &columns[i]) - display_width(text) + GAP;
 	}
 	(void)fputc('\n', stdout);
@@ -192,10 +215,11 @@ json_t *output_result(const struct client_result *result)
 
 int output_failure(const struct options *options, const struct client_result *result)
 {
-	const char *text = result->text[0] ? result->text : outcome_text(result->outcome);
+	char text[PRINTABLE_SIZE(HYGIE_TEXT_MAX)];
 
 	if (options->given & OPTION_JSON)
 		return output_json(output_result(result), result->outcome);
+	language_result(result, text);
 	(void)fputs("hygie: ", stderr);
 	display_put(stderr, COLOUR_NONE, text);
 	(void)fputc('\n', stderr);
@@ -211,10 +235,20 @@ int output_fault(const struct options *options)
 
 int output_usage(const struct options *options, const char *reason)
 {
-	char text[PRINTABLE_SIZE(HYGIE_TEXT_MAX)];
+	const struct complaint complaint = { reason, "" };
 
-	text_clean(text, sizeof(text), reason, strlen(reason));
-	if (options->given & OPTION_JSON) {
+	return output_complaint(options, &complaint);
+}
+
+int output_complaint(const struct options *options, const struct complaint *complaint)
+{
+	bool json = (options->given & OPTION_JSON) != 0;
+	const char *template = json ? complaint->template : tr(complaint->template);
+	char text[PRINTABLE_SIZE(HYGIE_TEXT_MAX)], sentence[HYGIE_TEXT_MAX];
+
+	text_render(template, &complaint->argument, 1, sentence, sizeof(sentence));
+	text_clean(text, sizeof(text), sentence, strlen(sentence));
+	if (json) {
 		(void)output_json(
 			json_pack("{s:s, s:s}", "outcome", "usage", "text", text),
 			HYGIE_OK);
@@ -228,25 +262,33 @@ int output_usage(const struct options *options, const char *reason)
 
 int output_done(const struct client_result *result, const char *text)
 {
-	display_put(stdout, COLOUR_NONE, result->text[0] ? result->text : text);
+	char said[PRINTABLE_SIZE(HYGIE_TEXT_MAX)];
+
+	language_result(result, said);
+	display_put(stdout, COLOUR_NONE,
+		    result->text[0] || text[0] == '\0' ? said : tr(text));
 	(void)fputc('\n', stdout);
 	return 0;
 }
 
-void output_sentence(enum client_tone tone, const char *text)
+void output_sentence(enum client_tone tone, const struct client_text *text)
 {
-	char clean[PRINTABLE_SIZE(HYGIE_TEXT_MAX)];
+	char clean[PRINTABLE_SIZE(HYGIE_TEXT_MAX)], translated[HYGIE_TEXT_MAX];
 
 	if (tone == CLIENT_PROGRESS && !display_is_terminal(stderr))
 		return;
-	text_clean(clean, sizeof(clean), text, strlen(text));
+	translate_text(&language_translator, text, translated);
+	text_clean(clean, sizeof(clean), translated, strlen(translated));
 	if (tone == CLIENT_WARNING)
-		display_put(stderr, COLOUR_POOR, "warning: ");
+		display_put(stderr, COLOUR_POOR, tr("warning: "));
 	display_put(stderr, COLOUR_NONE, clean);
 	(void)fputc('\n', stderr);
 }
 
 void output_empty(const char *text)
 {
-	(void)fprintf(display_is_terminal(stdout) ? stdout : stderr, "%s\n", text);
+	FILE *to = display_is_terminal(stdout) ? stdout : stderr;
+
+	display_put(to, COLOUR_NONE, tr(text));
+	(void)fputc('\n', to);
 }

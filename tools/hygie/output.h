@@ -9,7 +9,7 @@
 
 struct column {
 	const char *key;   /* member of the record */
-	const char *title; /* on a terminal; NULL: not shown there */
+	const char *title; /* English, on a terminal; NULL: not shown there */
 };
 
 /*
@@ -39,14 +39,21 @@ int output_failure(const struct options *options, const struct client_result *re
 /* The same for want of memory, before any dialogue. */
 int output_fault(const struct options *options);
 
-/* Tells a mistake of usage, as JSON with --json; returns EXIT_USAGE. */
+/*
+ * Tells a mistake of usage, as JSON with --json; returns EXIT_USAGE. `reason` is English,
+ * marked with N_().
+ */
 int output_usage(const struct options *options, const char *reason);
+int output_complaint(const struct options *options, const struct complaint *complaint);
 
-/* Tells a success: hygied's text, or `text` when it has none. Returns 0. */
+/* Tells a success: hygied's text, or `text` (English) when it has none. Returns 0. */
 int output_done(const struct client_result *result, const char *text);
 
 /* A sentence of the dialogue, on standard error. Progress is for terminals only. */
-void output_sentence(enum client_tone tone, const char *text);
+void output_sentence(enum client_tone tone, const struct client_text *text);
 
-/* A sentence in place of an empty list: on a terminal, and else on standard error. */
+/*
+ * A sentence (English) in place of an empty list: on a terminal, and else on standard
+ * error.
+ */
 void output_empty(const char *text);

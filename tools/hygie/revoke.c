@@ -3,6 +3,7 @@
  * hygie revoke: ends what a card, or all cards of a user, may do here.
  */
 #include "command.h"
+#include "language.h"
 #include "output.h"
 
 #include <string.h>
@@ -25,13 +26,15 @@ static const char *revoke_check(const struct options *options)
 	const char *id = options->operand_count > 0 ? options->operands[0] : NULL;
 
 	if (!id && !options->user)
-		return "Say which card, or --user USER.";
+		return N_("Say which card, or --user USER.");
 	if (id && options->user)
-		return "Say either a card or --user USER, not both.";
+		return N_("Say either a card or --user USER, not both.");
 	if (id && !card_id_is_valid(id))
-		return "A card's id is 16 or 64 hexadecimal digits, as \"hygie cards\" shows it.";
+		return N_(
+			"A card's id is 16 or 64 hexadecimal digits, as \"hygie cards\" shows "
+			"it.");
 	if (options->user && options->user[0] == '\0')
-		return "That is not a user's name.";
+		return N_("That is not a user's name.");
 	return NULL;
 }
 
@@ -56,5 +59,5 @@ int command_revoke(const struct options *options)
 		return output_failure(options, &exchange.result);
 	if (options->given & OPTION_JSON)
 		return output_json(output_result(&exchange.result), HYGIE_OK);
-	return output_done(&exchange.result, "Revoked.");
+	return output_done(&exchange.result, N_("Revoked."));
 }

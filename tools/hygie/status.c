@@ -4,6 +4,7 @@
  */
 #include "command.h"
 #include "display.h"
+#include "language.h"
 #include "output.h"
 
 #include <stdio.h>
@@ -11,20 +12,28 @@
 #define STATUS_MILLISECONDS 15000
 
 static const struct column service_columns[] = {
-	{ "name", "SERVICE" },
-	{ "value", "STATE" },
+	{ "name", N_("SERVICE") },
+	{ "value", N_("STATE") },
 };
 
 static const struct column reader_columns[] = {
-	{ "reader", "READER" }, { "state", "STATE" },         { "holder", "HOLDER" },
-	{ "user", "USER" },     { "card_id", "CARD" },        { "scheme", NULL },
-	{ "person_id", NULL },  { "not_after", "UNTIL" },     { "trust", "TRUST" },
-	{ "tries", "TRIES" },   { "exclusive", "EXCLUSIVE" },
+	{ "reader", N_("READER") },
+	{ "state", N_("STATE") },
+	{ "holder", N_("HOLDER") },
+	{ "user", N_("USER") },
+	{ "card_id", N_("CARD") },
+	{ "scheme", NULL },
+	{ "person_id", NULL },
+	{ "not_after", N_("UNTIL") },
+	{ "trust", N_("TRUST") },
+	{ "tries", N_("TRIES") },
+	{ "exclusive", N_("EXCLUSIVE") },
 };
 
 static const struct column session_columns[] = {
-	{ "session", "SESSION" }, { "user", "USER" },     { "service", "OPENED BY" },
-	{ "card_id", "CARD" },    { "reader", "READER" }, { "bound_at", NULL },
+	{ "session", N_("SESSION") },   { "user", N_("USER") },
+	{ "service", N_("OPENED BY") }, { "card_id", N_("CARD") },
+	{ "reader", N_("READER") },     { "bound_at", NULL },
 };
 
 static int status_json(const struct exchange *exchange)
@@ -74,8 +83,8 @@ int command_status(const struct options *options)
 		(void)fputc('\n', stdout);
 	if (output_table(exchange.items, "reader", reader_columns,
 			 array_size(reader_columns), true) == 0)
-		output_empty(
-			"No card reader is attached. Plug one in: it is found by itself.");
+		output_empty(N_(
+			"No card reader is attached. Plug one in: it is found by itself."));
 	print_sessions(exchange.items);
 	return 0;
 }

@@ -5,6 +5,7 @@
 #include "hygied/candidate.h"
 
 #include "libhygie/log.h"
+#include "libhygie/text.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -106,8 +107,8 @@ static int look_at_readable(struct hygied *hygied, const struct wanted *wanted,
 	if (!card_certificate(card)) {
 		note_problem(
 			candidates, HYGIE_CARD_UNREADABLE,
-			"There is no certificate on the card. It must be personalised by "
-			"its issuer first.");
+			N_("There is no certificate on the card. It must be personalised "
+			   "by its issuer first."));
 		return 0;
 	}
 	r = card_judge(card, &verdict);

@@ -144,7 +144,8 @@ static void ask_whose(struct login *login, const struct candidates *candidates)
 
 	if (login->pretyped || login->prompts++ >= PROMPTS_MAX) {
 		finish(login, HYGIE_REFUSED,
-		       "Cards of several users are in. Take the others out and try again.");
+		       N_("Cards of several users are in. Take the others out and try "
+			  "again."));
 		return;
 	}
 	for (size_t i = 0; i < candidates->count && used < sizeof(users); i++)
@@ -242,8 +243,8 @@ static void choose(struct login *login)
 	note_reading(login, candidates.reading);
 	if (candidates.count > 1 && login->enrolment)
 		finish(login, HYGIE_REFUSED,
-		       "Several cards are in. Name the reader with --reader, or take the "
-		       "others out.");
+		       N_("Several cards are in. Name the reader with --reader, or take "
+			  "the others out."));
 	else if (candidates.count > 1 && several_users(&candidates))
 		ask_whose(login, &candidates);
 	else if (candidates.count > 0)
@@ -425,7 +426,7 @@ static void take_instead_of_card(struct login *login, const struct secret *answe
 		choose(login);
 	else if (pin_guess_is_likely(answer))
 		finish(login, HYGIE_NO_CARD,
-		       "That looks like a PIN. Insert the card first, then type it.");
+		       N_("That looks like a PIN. Insert the card first, then type it."));
 	else
 		finish(login, HYGIE_PIN_MALFORMED, NULL);
 }

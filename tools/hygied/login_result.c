@@ -215,25 +215,24 @@ static void send_success(struct login *login)
 	peer_finish_with(login->peer, result);
 }
 
-/* "Wrong PIN." and what is left of the tries, as far as the token tells. */
-static const char *refusal_text(const struct login *login, enum hygie_outcome outcome,
-				char *buffer, size_t size)
+/* What a wrong PIN left of the tries, as far as the token tells; NULL: it does not. */
+static const char *refusal_text(const struct login *login, enum hygie_outcome outcome)
 {
 	uint32_t flags = login->card ? card_token_flags(login->card) : 0;
-	const char *more;
 
 	if (outcome != HYGIE_PIN_WRONG)
 		return NULL;
 	if (flags & TOKEN_PIN_LOCKED)
-		more = outcome_text(HYGIE_PIN_BLOCKED);
-	else if (flags & TOKEN_PIN_FINAL_TRY)
-		more = text_template(TEXT_PIN_LAST);
-	else if (flags & TOKEN_PIN_COUNT_LOW)
-		more = text_template(TEXT_PIN_LOW);
-	else
-		return NULL;
-	(void)snprintf(buffer, size, "%s %s", outcome_text(outcome), more);
-	return buffer;
+		return N_(
+			"Wrong PIN, and now the card is blocked. Unblock it with \"hygie "
+			"pin unblock\" and the unblocking code (PUK) from the letter "
+			"that came with the card, or ask your administrator.");
+	if (flags & TOKEN_PIN_FINAL_TRY)
+		return N_("Wrong PIN. One try is left: another wrong PIN blocks the "
+			  "card.");
+	if (flags & TOKEN_PIN_COUNT_LOW)
+		return N_("Wrong PIN. Few tries are left before the card is blocked.");
+	return NULL;
 }
 
 void login_result_abandon(const struct login *login)
@@ -243,8 +242,6 @@ void login_result_abandon(const struct login *login)
 
 void login_result_send(struct login *login, enum hygie_outcome outcome, const char *text)
 {
-	char buffer[HYGIE_TEXT_MAX];
-
 	/* Told otherwise already (it cancelled): nothing is stored behind its back. */
 	if (outcome == HYGIE_OK && peer_is_finished(login->peer))
 		outcome = HYGIE_GAVE_UP;
@@ -256,6 +253,5 @@ void login_result_send(struct login *login, enum hygie_outcome outcome, const ch
 		return;
 	}
 	audit(login, outcome);
-	peer_finish(login->peer, outcome,
-		    text ? text : refusal_text(login, outcome, buffer, sizeof(buffer)));
+	peer_finish(login->peer, outcome, text ? text : refusal_text(login, outcome));
 }

@@ -319,6 +319,21 @@ void peer_finish(struct peer *peer, enum hygie_outcome outcome, const char *text
 	peer_finish_with(peer, result);
 }
 
+void peer_finish_text(struct peer *peer, enum hygie_outcome outcome, enum hygie_text text,
+		      const char *const arguments[], size_t count)
+{
+	cleanup_message struct wire_message *result = NULL;
+
+	if (peer->finished)
+		return;
+	if (new_sentence(WIRE_RESULT, text, arguments, count, &result) < 0) {
+		hang_up(peer);
+		return;
+	}
+	wire_add_u32(result, TAG_OUTCOME, (uint32_t)outcome);
+	peer_finish_with(peer, result);
+}
+
 bool peer_is_finished(const struct peer *peer)
 {
 	return peer->finished;

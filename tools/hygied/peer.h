@@ -71,8 +71,14 @@ void peer_ask(struct peer *peer, unsigned flags, enum hygie_text text,
 /* Sends an ITEM or RESULT that the caller filled. */
 void peer_send(struct peer *peer, const struct wire_message *message);
 
-/* Ends the dialogue with an outcome and its sentence (NULL: the outcome's own). */
+/*
+ * Ends the dialogue with an outcome and its sentence (NULL: the outcome's own). English
+ * is the key of its translation: a sentence is a constant, marked with N_().
+ */
 void peer_finish(struct peer *peer, enum hygie_outcome outcome, const char *text);
+/* The same with a sentence that has arguments. */
+void peer_finish_text(struct peer *peer, enum hygie_outcome outcome, enum hygie_text text,
+		      const char *const arguments[], size_t count);
 /* Ends it with a WIRE_RESULT that the caller filled. */
 void peer_finish_with(struct peer *peer, const struct wire_message *result);
 /* Whether the result was sent: nothing more will be. */

@@ -309,23 +309,32 @@ static void audit_revocation(const struct peer *peer, enum hygie_outcome outcome
 		  4);
 }
 
-static const char *revoke_text(int r, size_t count, char *buffer, size_t size)
+static const char *revoke_text(int r)
 {
-	if (r == 0)
-		(void)snprintf(buffer, size, "%zu card%s revoked.", count,
-			       count == 1 ? "" : "s");
-	else if (r == -ENOTUNIQ)
-		(void)snprintf(
-			buffer, size,
-			"These digits fit several cards. Give more of them; \"hygie "
-			"cards\" shows all.");
-	else if (r == -EINVAL)
-		(void)snprintf(buffer, size,
-			       "A card id is at least 8 hexadecimal digits; "
-			       "\"hygie cards\" shows them.");
-	else
+	switch (-r) {
+	case 0:
+		return N_("The card was revoked.");
+	case ENOTUNIQ:
+		return N_("These digits fit several cards. Give more of them; \"hygie "
+			  "cards\" shows all.");
+	case EINVAL:
+		return N_("A card id is at least 8 hexadecimal digits; \"hygie cards\" "
+			  "shows them.");
+	default:
 		return NULL;
-	return buffer;
+	}
+}
+
+static void finish_revocation(struct peer *peer, int r, size_t count)
+{
+	char number[24];
+	const char *const arguments[] = { number };
+
+	(void)snprintf(number, sizeof(number), "%zu", count);
+	if (r == 0 && count != 1)
+		peer_finish_text(peer, HYGIE_OK, TEXT_CARDS_REVOKED, arguments, 1);
+	else
+		peer_finish(peer, revoke_outcome(r), revoke_text(r));
 }
 
 void request_revoke(struct hygied *hygied, struct peer *peer,
@@ -333,7 +342,6 @@ void request_revoke(struct hygied *hygied, struct peer *peer,
 {
 	char card[2 * HYGIE_KEY_ID_SIZE + 1] = "", user[HYGIE_USER_MAX] = "";
 	char reason[REGISTRY_REASON_SIZE] = "", by[HYGIE_USER_MAX] = "root";
-	char buffer[HYGIE_TEXT_MAX];
 	size_t count = 0;
 	int r;
 
@@ -353,6 +361,5 @@ void request_revoke(struct hygied *hygied, struct peer *peer,
 	r = registry_revoke(hygied->registry, card[0] ? card : NULL,
 			    user[0] ? user : NULL, by, reason, time(NULL), &count);
 	audit_revocation(peer, revoke_outcome(r), card, user, reason);
-	peer_finish(peer, revoke_outcome(r),
-		    revoke_text(r, count, buffer, sizeof(buffer)));
+	finish_revocation(peer, r, count);
 }

@@ -5,70 +5,72 @@
  */
 #include "hygied/trust.h"
 
+#include "libhygie/text.h"
+
 static const char *const texts[TRUST_REASON_COUNT] = {
 	[TRUST_UNDECIDED] =
-		"The card's certificate was not checked: try again, and tell your "
-		"administrator if it happens twice.",
-	[TRUST_OK] = "The card's certificate is good for a login.",
+		N_("The card's certificate was not checked: try again, and tell your "
+		   "administrator if it happens twice."),
+	[TRUST_OK] = N_("The card's certificate is good for a login."),
 	[TRUST_NO_ANCHOR] =
-		"No certification authority is set up on this machine: your "
-		"administrator has to install the one that issues your cards.",
+		N_("No certification authority is set up on this machine: your "
+		   "administrator has to install the one that issues your cards."),
 	[TRUST_UNKNOWN_ISSUER] =
-		"This card comes from an authority that is not set up on this "
-		"machine: use another card, or ask your administrator to add it.",
+		N_("This card comes from an authority that is not set up on this "
+		   "machine: use another card, or ask your administrator to add it."),
 	[TRUST_BAD_SIGNATURE] =
-		"The card's certificate is not genuine: the authority it names "
-		"did not sign it. Keep the card and tell your administrator.",
+		N_("The card's certificate is not genuine: the authority it names "
+		   "did not sign it. Keep the card and tell your administrator."),
 	[TRUST_AMBIGUOUS_SCHEME] =
-		"This card's authority is set up for two kinds of cards: your "
-		"administrator has to remove it from one of them.",
+		N_("This card's authority is set up for two kinds of cards: your "
+		   "administrator has to remove it from one of them."),
 	[TRUST_EXPIRED] =
-		"The card's certificate has expired: use your new card, or ask its "
-		"issuer for one.",
+		N_("The card's certificate has expired: use your new card, or ask its "
+		   "issuer for one."),
 	[TRUST_NOT_YET_VALID] =
-		"The card's certificate is not valid yet: check this machine's "
-		"date, or use your former card until it is.",
+		N_("The card's certificate is not valid yet: check this machine's "
+		   "date, or use your former card until it is."),
 	[TRUST_CA_NOT_IN_DATE] =
-		"The authority behind this card is out of date on this machine: "
-		"check the date, then ask your administrator to update it.",
-	[TRUST_WEAK_KEY] =
+		N_("The authority behind this card is out of date on this machine: "
+		   "check the date, then ask your administrator to update it."),
+	[TRUST_WEAK_KEY] = N_(
 		"The card's key is too weak or of a kind that is not accepted: ask its "
-		"issuer for a newer card.",
+		"issuer for a newer card."),
 	[TRUST_WEAK_SIGNATURE] =
-		"The card's certificate is signed with an outdated method (MD5 or "
-		"SHA-1): ask its issuer for a newer card.",
+		N_("The card's certificate is signed with an outdated method (MD5 or "
+		   "SHA-1): ask its issuer for a newer card."),
 	[TRUST_KEY_USAGE] =
-		("This key is for signing documents, not for logging in: your "
-		 "administrator has to choose the card's authentication key."),
+		N_("This key is for signing documents, not for logging in: your "
+		   "administrator has to choose the card's authentication key."),
 	[TRUST_EXTENDED_KEY_USAGE] =
-		"The card's certificate is not meant for logging in: your "
-		"administrator has to choose its authentication key.",
+		N_("The card's certificate is not meant for logging in: your "
+		   "administrator has to choose its authentication key."),
 	[TRUST_CARD_AUTH_KEY] =
-		"This key belongs to the card or to a machine and needs no PIN: "
-		"insert the card and use the key that asks for the PIN.",
-	[TRUST_IS_CA] =
+		N_("This key belongs to the card or to a machine and needs no PIN: "
+		   "insert the card and use the key that asks for the PIN."),
+	[TRUST_IS_CA] = N_(
 		"This certificate belongs to an authority, not to a person: use your own "
-		"professional card.",
+		"professional card."),
 	[TRUST_BROKEN_CHAIN] =
-		"The authority was not allowed to issue this certificate: do not "
-		"use the card, and tell your administrator.",
+		N_("The authority was not allowed to issue this certificate: do not "
+		   "use the card, and tell your administrator."),
 	[TRUST_CRITICAL_EXTENSION] =
-		"The card's certificate demands something this version does "
-		"not understand: ask your administrator for an update.",
-	[TRUST_TEST_CARD] = "This is a test card: use your real professional card.",
+		N_("The card's certificate demands something this version does "
+		   "not understand: ask your administrator for an update."),
+	[TRUST_TEST_CARD] = N_("This is a test card: use your real professional card."),
 	[TRUST_ORGANISATION] =
-		"This certificate belongs to an organisation: use your own "
-		"professional card.",
+		N_("This certificate belongs to an organisation: use your own "
+		   "professional card."),
 	[TRUST_SHARED_CARD] =
-		"This card is shared and names no person: use your own professional "
-		"card.",
-	[TRUST_PATIENT] = "This is a patient's card: use your own professional card.",
+		N_("This card is shared and names no person: use your own professional "
+		   "card."),
+	[TRUST_PATIENT] = N_("This is a patient's card: use your own professional card."),
 	[TRUST_UNREADABLE_IDENTITY] =
-		"The card does not say properly who its holder is: use "
-		"another card, and tell your administrator.",
+		N_("The card does not say properly who its holder is: use "
+		   "another card, and tell your administrator."),
 	[TRUST_MALFORMED] =
-		"The card's certificate is damaged or badly made: use another card, "
-		"and tell your administrator.",
+		N_("The card's certificate is damaged or badly made: use another card, "
+		   "and tell your administrator."),
 };
 
 const char *trust_reason_text(enum trust_reason reason)

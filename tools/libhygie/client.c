@@ -165,9 +165,53 @@ static int dialogue_receive(const struct dialogue *dialogue,
 	}
 }
 
-/* Reads the sentence of a message into `ret_text`, its bytes into `buffer`. */
-static int text_of(const struct wire_message *message, char buffer[HYGIE_TEXT_MAX],
-		   struct client_text *ret_text)
+/* The field as a string, cut between characters where it is too long. */
+static int argument_of(const struct wire_field *field, char ret_text[TEXT_ARGUMENT_SIZE])
+{
+	size_t size = field->size;
+
+	if (!utf8_is_valid(field->bytes, size))
+		return -EBADMSG;
+	if (size >= TEXT_ARGUMENT_SIZE) {
+		size = TEXT_ARGUMENT_SIZE - 1;
+		while (size > 0 && (field->bytes[size] & 0xC0) == 0x80)
+			size--;
+	}
+	memcpy(ret_text, field->bytes, size);
+	ret_text[size] = '\0';
+	return 0;
+}
+
+/* More arguments than a template can have are left out. */
+static int arguments_of(const struct wire_message *message,
+			struct text_arguments *ret_arguments)
+{
+	struct wire_field field;
+	size_t cursor = 0;
+	size_t count = 0;
+
+	while (count < TEXT_ARGUMENTS_MAX && wire_next_field(message, &cursor, &field)) {
+		int r;
+
+		if (field.tag != TAG_TEXT_ARGUMENT)
+			continue;
+		r = argument_of(&field, ret_arguments->text[count++]);
+		if (r < 0)
+			return r;
+	}
+	ret_arguments->count = count;
+	return 0;
+}
+
+/* A sentence and its parts, while it is shown. */
+struct sentence {
+	char english[HYGIE_TEXT_MAX];
+	struct text_arguments arguments;
+	struct client_text text; /* points into this struct */
+};
+
+/* Reads the sentence of a message. */
+static int text_of(const struct wire_message *message, struct sentence *ret_sentence)
 {
 	uint32_t id = 0;
 	int r;
@@ -175,26 +219,30 @@ static int text_of(const struct wire_message *message, char buffer[HYGIE_TEXT_MA
 	r = wire_get_u32(message, TAG_TEXT_ID, &id);
 	if (r < 0 && r != -ENOENT)
 		return r;
-	r = wire_get_string(message, TAG_TEXT, buffer, HYGIE_TEXT_MAX);
+	r = wire_get_string(message, TAG_TEXT, ret_sentence->english, HYGIE_TEXT_MAX);
 	if (r < 0)
 		return r;
-	*ret_text =
-		(struct client_text){ .id = id, .english = buffer, .message = message };
+	r = arguments_of(message, &ret_sentence->arguments);
+	if (r < 0)
+		return r;
+	ret_sentence->text = (struct client_text){ .id = id,
+						   .english = ret_sentence->english,
+						   .arguments = &ret_sentence->arguments,
+						   .message = message };
 	return 0;
 }
 
 static int dialogue_show(const struct dialogue *dialogue,
 			 const struct wire_message *message, enum client_tone tone)
 {
-	char buffer[HYGIE_TEXT_MAX];
-	struct client_text text;
+	struct sentence sentence;
 	int r;
 
-	r = text_of(message, buffer, &text);
+	r = text_of(message, &sentence);
 	if (r < 0)
 		return r;
 	if (dialogue->callbacks->show)
-		dialogue->callbacks->show(dialogue->context, tone, &text);
+		dialogue->callbacks->show(dialogue->context, tone, &sentence.text);
 	return 0;
 }
 
@@ -247,14 +295,13 @@ static int dialogue_answer(const struct dialogue *dialogue, const struct secret 
 static int dialogue_ask(struct dialogue *dialogue, const struct wire_message *message)
 {
 	cleanup_secret struct secret *answer = NULL;
-	char buffer[HYGIE_TEXT_MAX];
-	struct client_text text;
+	struct sentence sentence;
 	uint32_t echo = 0;
 	uint64_t asked;
 	int spoken;
 	int r;
 
-	r = text_of(message, buffer, &text);
+	r = text_of(message, &sentence);
 	if (r < 0)
 		return r;
 	r = wire_get_u32(message, TAG_ECHO, &echo);
@@ -263,7 +310,7 @@ static int dialogue_ask(struct dialogue *dialogue, const struct wire_message *me
 	asked = monotonic_now();
 	r = dialogue->callbacks->ask
 		    ? dialogue->callbacks->ask(dialogue->context, dialogue->fd, echo == 1,
-					       &text, &answer)
+					       &sentence.text, &answer)
 		    : -EOPNOTSUPP;
 	dialogue->deadline += monotonic_now() - asked;
 	spoken = dialogue_spoken(dialogue);
@@ -295,7 +342,10 @@ static int result_read(const struct wire_message *message,
 					       sizeof(result.ticket)))) < 0 ||
 	    (r = wire_optional(wire_get_u64(message, TAG_NOT_AFTER, &result.not_after))) <
 		    0 ||
-	    (r = wire_optional(wire_get_u32(message, TAG_FLAGS, &result.flags))) < 0)
+	    (r = wire_optional(wire_get_u32(message, TAG_FLAGS, &result.flags))) < 0 ||
+	    (r = wire_optional(wire_get_u32(message, TAG_TEXT_ID, &result.text_id))) <
+		    0 ||
+	    (r = arguments_of(message, &result.arguments)) < 0)
 		return r;
 	*ret_result = result;
 	return 0;

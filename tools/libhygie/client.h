@@ -10,6 +10,7 @@
 #include "libhygie/outcome.h"
 #include "libhygie/protocol.h"
 #include "libhygie/secret.h"
+#include "libhygie/text.h"
 #include "libhygie/wire.h"
 
 #include <stdbool.h>
@@ -19,10 +20,10 @@ enum client_tone { CLIENT_INFO, CLIENT_WARNING, CLIENT_PROGRESS };
 
 /* A sentence in the client's hands; pointers are borrowed for the call. */
 struct client_text {
-	uint32_t id;         /* enum hygie_text */
-	const char *english; /* rendered, under HYGIE_TEXT_MAX */
-	/* Its TAG_TEXT_ARGUMENT fields are for translation. */
-	const struct wire_message *message;
+	uint32_t id;                            /* enum hygie_text */
+	const char *english;                    /* rendered, under HYGIE_TEXT_MAX */
+	const struct text_arguments *arguments; /* for translation (translate.h) */
+	const struct wire_message *message;     /* what it came in */
 };
 
 struct client_callbacks {
@@ -49,6 +50,8 @@ struct client_result {
 	char ticket[HYGIE_TICKET_MAX];
 	uint64_t not_after; /* of the certificate; 0: none said */
 	uint32_t flags;     /* enum result_flag */
+	uint32_t text_id;   /* enum hygie_text: what `text` is made from, or TEXT_NONE */
+	struct text_arguments arguments;
 };
 
 /* A result of the client's own making: `outcome` and its text, else empty. */

@@ -7,6 +7,7 @@
 #include "libhygie/outcome.h"
 
 #include "libhygie/attributes.h"
+#include "libhygie/text.h"
 
 #include <security/_pam_types.h>
 
@@ -18,113 +19,124 @@ struct outcome_row {
 };
 
 static const struct outcome_row rows[HYGIE_OUTCOME_COUNT] = {
-	[HYGIE_REFUSED] = { "refused", "Refused. Ask your administrator.", PAM_AUTH_ERR,
-			    1 },
-	[HYGIE_OK] = { "ok", "Done.", PAM_SUCCESS, 0 },
+	[HYGIE_REFUSED] = { "refused", N_("Refused. Ask your administrator."),
+			    PAM_AUTH_ERR, 1 },
+	[HYGIE_OK] = { "ok", N_("Done."), PAM_SUCCESS, 0 },
 	[HYGIE_USER_UNKNOWN] = { "user-unknown",
-				 "No card is enrolled for this user here. Ask your "
-				 "administrator to enrol one (\"hygie enroll USER\").",
+				 N_("No card is enrolled for this user here. Ask your "
+				    "administrator to enrol one with the command hygie enroll."),
 				 PAM_USER_UNKNOWN, 5 },
 	[HYGIE_NO_CARD] = { "no-card",
-			    "No card was inserted. Insert your card and try again.",
+			    N_("No card was inserted. Insert your card and try again."),
 			    PAM_AUTHINFO_UNAVAIL, 3 },
 	[HYGIE_NO_READER] = { "no-reader",
-			      "No card reader is attached. Plug one in and try again.",
+			      N_("No card reader is attached. Plug one in and try again."),
 			      PAM_AUTHINFO_UNAVAIL, 3 },
 	[HYGIE_CARD_UNREADABLE] = { "card-unreadable",
-				    "The card cannot be read. Take it out, check that the chip "
-				    "faces up and goes in first, and insert it again.",
+				    N_("The card cannot be read. Take it out, check that the chip "
+				       "faces up and goes in first, and insert it again."),
 				    PAM_AUTHINFO_UNAVAIL, 3 },
 	[HYGIE_CARD_UNKNOWN] = { "card-unknown",
-				 "This card is not enrolled on this workstation. Insert your "
-				 "own, or ask your administrator to enrol it.",
+				 N_("This card is not enrolled on this workstation. Insert "
+				    "your own, or ask your administrator to enrol it."),
 				 PAM_AUTH_ERR, 3 },
 	[HYGIE_CARD_OTHER_USER] = { "card-other-user",
-				    "The card in the reader belongs to another user. Insert "
-				    "your own card.",
+				    N_("The card in the reader belongs to another user. Insert "
+				       "your own card."),
 				    PAM_AUTH_ERR, 3 },
 	[HYGIE_CARD_REVOKED] = { "card-revoked",
-				 "This card was revoked here. Ask your administrator.",
+				 N_("This card was revoked on this workstation. Use another "
+				    "card, or ask your administrator."),
 				 PAM_AUTH_ERR, 3 },
 	[HYGIE_CARD_UNTRUSTED] = { "card-untrusted",
-				   "The card's certificate is not accepted here. Ask your "
-				   "administrator.",
+				   N_("The card's certificate is not accepted here. Ask your "
+				      "administrator."),
 				   PAM_AUTH_ERR, 3 },
 	[HYGIE_CARD_REMOVED] = { "card-removed",
-				 "The card was taken out. Insert it and start again.",
+				 N_("The card was taken out. Insert it and start again."),
 				 PAM_AUTH_ERR, 3 },
 	[HYGIE_CARD_SILENT] = { "card-silent",
-				"The card stopped answering. Take it out, insert it again and "
-				"retry; if that fails, unplug the reader for a moment.",
+				N_("The card stopped answering. Take it out, insert it again "
+				   "and retry; if that fails, unplug the reader for a moment."),
 				PAM_AUTHINFO_UNAVAIL, 3 },
 	[HYGIE_CARD_BUSY] = { "card-busy",
-			      "Another program is holding the card reader. Close it, or take "
-			      "the card out and insert it again. No try was spent.",
+			      N_("Another program is holding the card reader. Close it, or "
+				 "take the card out and insert it again. No PIN try was "
+				 "spent."),
 			      PAM_AUTHINFO_UNAVAIL, 3 },
 	[HYGIE_CARD_BROKEN] = { "card-broken",
-				"The card or its driver failed. Insert the card again and "
-				"retry.",
+				N_("The card or its driver failed. Insert the card again and "
+				   "retry."),
 				PAM_AUTHINFO_UNAVAIL, 3 },
 	[HYGIE_CARD_NOT_PROVEN] = { "card-not-proven",
-				    "The card could not prove that it owns its certificate. It "
-				    "is refused: tell your administrator.",
+				    N_("The card could not prove that it owns its certificate. It "
+				       "is refused: tell your administrator."),
 				    PAM_AUTH_ERR, 3 },
-	[HYGIE_PIN_WRONG] = { "pin-wrong", "Wrong PIN.", PAM_AUTH_ERR, 4 },
+	[HYGIE_PIN_WRONG] = { "pin-wrong",
+			      N_("Wrong PIN. Try again, and type it with care: after a few "
+				 "wrong PINs the card is blocked."),
+			      PAM_AUTH_ERR, 4 },
 	[HYGIE_PIN_BLOCKED] = { "pin-blocked",
-				"The card is blocked after too many wrong PINs. Unblock it with "
-				"its unblocking code (PUK) or ask your administrator; then "
-				"insert it again.",
+				N_("The card is blocked after too many wrong PINs. Unblock it "
+				   "with \"hygie pin unblock\" and the unblocking code (PUK) "
+				   "from the letter that came with the card, or ask your "
+				   "administrator. Then insert it again."),
 				PAM_MAXTRIES, 4 },
 	[HYGIE_PIN_MALFORMED] = { "pin-malformed",
-				  "That cannot be this card's PIN (wrong length or characters). "
-				  "It was not sent to the card: no try was spent.",
+				  N_("That cannot be this card's PIN: its length or its "
+				     "characters are wrong. It was not sent to the card, so no "
+				     "try was spent."),
 				  PAM_AUTH_ERR, 4 },
 	[HYGIE_PIN_LAST_TRY] = { "pin-last-try",
-				 "One PIN try is left on the card. It is not risked here: log "
-				 "in on a screen that can ask you first.",
+				 N_("One PIN try is left on the card. It is not risked here: "
+				    "log in on a screen that can ask you first."),
 				 PAM_AUTH_ERR, 4 },
 	[HYGIE_PIN_NOT_SET] = { "pin-not-set",
-				"This card has no PIN yet. Set one with its issuer's tool "
-				"before using it here.",
+				N_("This card has no PIN yet. Set one with its issuer's tool "
+				   "before using it here."),
 				PAM_AUTH_ERR, 4 },
 	[HYGIE_PIN_MUST_CHANGE] = { "pin-must-change",
-				    "The card wants a new PIN before it can be used. Change "
-				    "it with its issuer's tool.",
+				    N_("The card wants a new PIN before it can be used. Change it "
+				       "with \"hygie pin change\"."),
 				    PAM_AUTH_ERR, 4 },
-	[HYGIE_GAVE_UP] = { "gave-up", "Cancelled.", PAM_CONV_ERR, 8 },
-	[HYGIE_TIMED_OUT] = { "timed-out", "No answer came in time. Start again.",
+	[HYGIE_GAVE_UP] = { "gave-up", N_("Cancelled."), PAM_CONV_ERR, 8 },
+	[HYGIE_TIMED_OUT] = { "timed-out", N_("No answer came in time. Start again."),
 			      PAM_AUTHINFO_UNAVAIL, 8 },
 	[HYGIE_NOT_ALLOWED] = { "not-allowed",
-				"You are not allowed to ask that. Run it as root.",
+				N_("You are not allowed to ask that. Run it as root."),
 				PAM_AUTH_ERR, 6 },
 	[HYGIE_TOO_MANY] = { "too-many",
-			     "Too many requests at once from this user. Wait a moment and try "
-			     "again.",
+			     N_("Too many requests at once from this user. Wait a moment "
+				"and try again."),
 			     PAM_AUTHINFO_UNAVAIL, 7 },
 	[HYGIE_UNAVAILABLE] = { "unavailable",
-				"The card service (hygied, or pcscd behind it) is not running. "
-				"Ask your administrator to start hygied.",
+				N_("The card service is not running. Ask your administrator "
+				   "to start hygied and pcscd."),
 				PAM_AUTHINFO_UNAVAIL, 7 },
 	[HYGIE_BROKEN_SETUP] = { "broken-setup",
-				 "The set-up of the card service has a mistake. Ask your "
-				 "administrator to run \"hygie config check\".",
+				 N_("The set-up of the card service has a mistake. Ask your "
+				    "administrator to run \"hygie config check\"."),
 				 PAM_SYSTEM_ERR, 7 },
 	[HYGIE_FAULT] = { "fault",
-			  "The card service failed (see the journal of hygied). Try again.",
+			  N_("The card service failed. Try again; the journal of hygied "
+			     "says more."),
 			  PAM_SYSTEM_ERR, 7 },
 	[HYGIE_BAD_REQUEST] = { "bad-request",
-				"The card service did not understand the request. Are all "
-				"parts of Hygie of one version?",
+				N_("The card service did not understand the request. Are all "
+				   "parts of Hygie of one version?"),
 				PAM_SYSTEM_ERR, 7 },
 	[HYGIE_ALREADY_ENROLLED] = { "already-enrolled",
-				     "This card belongs to another user. To give it to this "
-				     "user instead, repeat with --reassign.",
+				     N_("This card belongs to another user. To give it to this "
+					"user instead, repeat with --reassign."),
 				     PAM_AUTH_ERR, 5 },
 	[HYGIE_NO_SUCH_USER] = { "no-such-user",
-				 "There is no user of that name on this system. Check the "
-				 "spelling, or make the account first.",
+				 N_("There is no user of that name on this system. Check the "
+				    "spelling, or make the account first."),
 				 PAM_AUTH_ERR, 5 },
-	[HYGIE_NOT_FOUND] = { "not-found", "No such enrolment.", PAM_USER_UNKNOWN, 5 },
+	[HYGIE_NOT_FOUND] = { "not-found",
+			      N_("There is no such enrolment. \"hygie cards\" shows those "
+				 "that there are."),
+			      PAM_USER_UNKNOWN, 5 },
 };
 
 static const struct outcome_row *row_of(enum hygie_outcome outcome)

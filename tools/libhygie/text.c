@@ -10,23 +10,25 @@
 
 static const char *const templates[TEXT_COUNT] = {
 	[TEXT_NONE] = "",
-	[TEXT_INSERT_CARD] = "Insert your card.",
-	[TEXT_INSERT_CARD_OF] = "Insert the card of {1}.",
-	[TEXT_READING_CARD] = "Reading the card...",
-	[TEXT_PIN_PROMPT] = "PIN of {1}: ",
-	[TEXT_PIN_PROMPT_LAST] = "LAST TRY - PIN of {1}, or nothing to stop: ",
-	[TEXT_PIN_PAD] = "{1}: type your PIN on the reader's keys.",
-	[TEXT_PIN_LOW] = "A wrong PIN was typed before. Few tries are left.",
-	[TEXT_PIN_LAST] = "One try is left: a wrong PIN now blocks the card.",
-	[TEXT_WHOSE_CARD] = "Cards of {1} are in. User name: ",
-	[TEXT_ENROL_CARD] = "Card of {1} ({2}), issued by {3}, for user {4}.",
-	[TEXT_TEST_CARD] = "This is a TEST card; the configuration accepts them.",
+	[TEXT_INSERT_CARD] = N_("Insert your card."),
+	[TEXT_INSERT_CARD_OF] = N_("Insert the card of {1}."),
+	[TEXT_READING_CARD] = N_("Reading the card."),
+	[TEXT_PIN_PROMPT] = N_("PIN of {1}: "),
+	[TEXT_PIN_PROMPT_LAST] = N_("Last try. PIN of {1}, or nothing to stop: "),
+	[TEXT_PIN_PAD] = N_("{1}: type your PIN on the reader's keys."),
+	[TEXT_PIN_LOW] = N_("A wrong PIN was typed before. Few tries are left."),
+	[TEXT_PIN_LAST] = N_("One try is left: a wrong PIN now blocks the card."),
+	[TEXT_WHOSE_CARD] = N_("Cards of {1} are in. User name: "),
+	[TEXT_ENROL_CARD] = N_("Card of {1} ({2}), issued by {3}, for user {4}."),
+	[TEXT_TEST_CARD] = N_(
+		"This is a test card. This workstation is set up to accept test cards."),
 	[TEXT_CERTIFICATE_ENDS] =
-		"The card's certificate ends on {1}. Ask for a new card.",
-	[TEXT_WAITING_TURN] = "Waiting for the card...",
-	[TEXT_PIN_OR_PASSWORD] = "PIN of {1}, or password: ",
+		N_("The card's certificate ends on {1}. Ask for a new card."),
+	[TEXT_WAITING_TURN] = N_("Waiting for the card."),
+	[TEXT_PIN_OR_PASSWORD] = N_("PIN of {1}, or password: "),
 	[TEXT_CARD_OR_PASSWORD] =
-		"Insert the card of {1} and press Enter, or type the password: ",
+		N_("Insert the card of {1} and press Enter, or type the password: "),
+	[TEXT_CARDS_REVOKED] = N_("{1} cards were revoked."),
 };
 
 const char *text_template(enum hygie_text text)

@@ -25,10 +25,20 @@ enum hygie_text {
 	TEXT_WAITING_TURN,     /* no argument */
 	TEXT_PIN_OR_PASSWORD,  /* holder */
 	TEXT_CARD_OR_PASSWORD, /* user */
+	TEXT_CARDS_REVOKED,    /* how many */
 	TEXT_COUNT
 };
 
 #define TEXT_ARGUMENTS_MAX 4
+#define TEXT_ARGUMENT_SIZE 256 /* bytes of one, with its terminator; more is cut */
+
+/* Marks a sentence for translation (tools/po/README.md) and leaves it as it is. */
+#define N_(english) english
+
+struct text_arguments {
+	size_t count;
+	char text[TEXT_ARGUMENTS_MAX][TEXT_ARGUMENT_SIZE];
+};
 
 /* The English template; "" for a number that is not known. */
 const char *text_template(enum hygie_text text);
