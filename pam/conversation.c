@@ -136,6 +136,15 @@ const struct client_callbacks conversation_callbacks = {
 	.ask = conversation_ask,
 };
 
+void conversation_tell(struct conversation *conversation,
+		       const struct client_result *result)
+{
+	char translated[HYGIE_TEXT_MAX];
+
+	translate_result(&conversation->translator, result, translated);
+	conversation_say(conversation, PAM_TEXT_INFO, translated);
+}
+
 void conversation_refuse(struct conversation *conversation,
 			 const struct client_result *result)
 {

@@ -37,6 +37,10 @@ struct conversation {
  */
 extern const struct client_callbacks conversation_callbacks;
 
+/* Shows a sentence as PAM_TEXT_INFO, unless silent or empty; escaped likewise. */
+void conversation_tell(struct conversation *conversation,
+		       const struct client_result *result);
+
 /* Shows a refusal as PAM_ERROR_MSG, unless silent; control characters are escaped. */
 void conversation_refuse(struct conversation *conversation,
 			 const struct client_result *result);

@@ -48,3 +48,13 @@ struct catalogue *language_catalogue(pam_handle_t *handle,
 			   language);
 	return r < 0 ? NULL : catalogue;
 }
+
+static const char *find(const void *catalogue, const char *english)
+{
+	return catalogue_find(catalogue, english);
+}
+
+struct translator language_translator(const struct catalogue *catalogue)
+{
+	return (struct translator){ .find = find, .context = catalogue };
+}

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "libhygie/catalogue.h"
+#include "libhygie/translate.h"
 #include "module_options.h"
 
 /*
@@ -17,3 +18,9 @@
  */
 struct catalogue *language_catalogue(pam_handle_t *handle,
 				     const struct module_options *options);
+
+define_cleanup(cleanup_catalogue_function, struct catalogue, catalogue_free)
+#define cleanup_catalogue cleanup_with(cleanup_catalogue_function)
+
+	/* Says sentences by the catalogue, which is borrowed; NULL: in English. */
+	struct translator language_translator(const struct catalogue *catalogue);

@@ -8,6 +8,7 @@
 
 #define LOGIN_NAME "hygie_login"
 #define SESSION_NAME "hygie_session"
+#define PIN_NAME "hygie_pin"
 
 static void mark_free(pam_handle_t *handle, void *data, int status)
 {
@@ -62,6 +63,34 @@ int login_mark_clear(pam_handle_t *handle)
 const struct login_mark *login_mark_get(pam_handle_t *handle)
 {
 	return mark_find(handle, LOGIN_NAME);
+}
+
+void login_mark_pin_changed(pam_handle_t *handle)
+{
+	const struct login_mark *mark = login_mark_get(handle);
+	struct client_result result = { .outcome = HYGIE_OK };
+
+	if (!mark)
+		return;
+	result.not_after = mark->not_after;
+	result.flags = mark->flags & ~(uint32_t)RESULT_PIN_MUST_CHANGE;
+	/* Without memory it is asked for once more: a nuisance, no harm. */
+	(void)!login_mark_set(handle, &result);
+}
+
+int pin_mark_set(pam_handle_t *handle)
+{
+	return mark_give(handle, PIN_NAME, calloc(1, 1));
+}
+
+void pin_mark_clear(pam_handle_t *handle)
+{
+	(void)!mark_drop(handle, PIN_NAME);
+}
+
+bool pin_mark_get(pam_handle_t *handle)
+{
+	return mark_find(handle, PIN_NAME) != NULL;
 }
 
 int session_mark_set(pam_handle_t *handle)

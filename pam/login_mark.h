@@ -25,6 +25,14 @@ int login_mark_clear(pam_handle_t *handle) must_check;
 /* The mark, borrowed from the handle; NULL when this login was not ours. */
 const struct login_mark *login_mark_get(pam_handle_t *handle);
 
+/* The PIN was changed, as the token had asked for: acct_mgmt need not say so again. */
+void login_mark_pin_changed(pam_handle_t *handle);
+
+/* Notes that chauthtok's first call found the PIN to be ours to change. */
+int pin_mark_set(pam_handle_t *handle) must_check;
+void pin_mark_clear(pam_handle_t *handle);
+bool pin_mark_get(pam_handle_t *handle);
+
 /* Notes that open_session bound a session on this handle. Errors as login_mark_set. */
 int session_mark_set(pam_handle_t *handle) must_check;
 void session_mark_clear(pam_handle_t *handle);

@@ -32,6 +32,8 @@ struct module_options module_options_parse(pam_handle_t *handle, int argc,
 	for (int i = 0; i < argc; i++) {
 		if (strcmp(argv[i], "debug") == 0)
 			options.debug = true;
+		else if (strcmp(argv[i], "pin_change") == 0)
+			options.pin_change = true;
 		else if (strncmp(argv[i], SOCKET_PREFIX, strlen(SOCKET_PREFIX)) == 0)
 			options.socket_path = argv[i] + strlen(SOCKET_PREFIX);
 		else if (strncmp(argv[i], LOCALE_PREFIX, strlen(LOCALE_PREFIX)) == 0)

@@ -12,6 +12,7 @@ struct module_options {
 		*socket_path; /* socket=PATH, borrowed from argv; NULL: the usual one */
 	const char *locale;   /* lang=LOCALE, borrowed; NULL: none */
 	bool debug;           /* debug: outcomes and steps are logged */
+	bool pin_change;      /* pin_change: passwd and the like change the PIN */
 };
 
 /* Reads the arguments; an unknown one is logged by pam_syslog and otherwise ignored. */

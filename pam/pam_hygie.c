@@ -11,6 +11,7 @@
 #include "libhygie/pin_guess.h"
 #include "login_mark.h"
 #include "module_options.h"
+#include "pin_change.h"
 #include "request.h"
 
 #include <errno.h>
@@ -147,14 +148,6 @@ static int login_end(struct login *login, struct client_result *result)
 	return code;
 }
 
-define_cleanup(cleanup_catalogue_function, struct catalogue, catalogue_free)
-#define cleanup_catalogue cleanup_with(cleanup_catalogue_function)
-
-	static const char *find_in_catalogue(const void *catalogue, const char *english)
-{
-	return catalogue_find(catalogue, english);
-}
-
 PUBLIC int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {
 	cleanup_message struct wire_message *request = NULL;
@@ -163,14 +156,13 @@ PUBLIC int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const ch
 		.handle = pamh,
 		.options = module_options_parse(pamh, argc, argv),
 		.conversation = { .handle = pamh,
-				  .translator = { .find = find_in_catalogue },
 				  .silent = ((unsigned)flags & PAM_SILENT) != 0,
 				  .outcome = HYGIE_OK },
 	};
 	struct client_result result;
 
 	catalogue = language_catalogue(pamh, &login.options);
-	login.conversation.translator.context = catalogue;
+	login.conversation.translator = language_translator(catalogue);
 	client_result_set(&result, HYGIE_FAULT);
 	if (login_forget(pamh) < 0)
 		return login_end(&login, &result);
@@ -282,12 +274,10 @@ PUBLIC int pam_sm_close_session(pam_handle_t *pamh, int flags, int argc,
 	return session_code(outcome);
 }
 
-/* The PIN is changed by the card's own tools; passwords are for other modules. */
+/* Passwords are for other modules; the PIN is changed here where `pin_change` says so. */
 PUBLIC int pam_sm_chauthtok(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {
-	(void)pamh;
-	(void)flags;
-	(void)argc;
-	(void)argv;
-	return PAM_IGNORE;
+	struct module_options options = module_options_parse(pamh, argc, argv);
+
+	return pin_change_run(pamh, flags, &options);
 }

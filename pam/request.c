@@ -48,23 +48,42 @@ static void add_note(struct wire_message *request, uint16_t tag, pam_handle_t *h
 	wire_add_string(request, tag, note);
 }
 
-int request_authenticate(pam_handle_t *handle, int flags,
-			 struct wire_message **ret_request)
+/* Who asks what, from where. */
+static int request_new(pam_handle_t *handle, uint16_t type, uint32_t flags,
+		       struct wire_message **ret_request)
 {
 	struct wire_message *request;
 	int r;
 
-	r = wire_message_new(WIRE_REQUEST_AUTHENTICATE, &request);
+	r = wire_message_new(type, &request);
 	if (r < 0)
 		return r;
 	add_item(request, TAG_USER, handle, PAM_USER);
 	add_item(request, TAG_SERVICE, handle, PAM_SERVICE);
 	add_note(request, TAG_TTY, handle, PAM_TTY);
 	add_note(request, TAG_REMOTE_HOST, handle, PAM_RHOST);
-	wire_add_u32(request, TAG_FLAGS,
-		     ((unsigned)flags & PAM_SILENT) ? REQUEST_SILENT : 0);
+	wire_add_u32(request, TAG_FLAGS, flags);
 	*ret_request = request;
 	return 0;
+}
+
+static uint32_t silence(int flags)
+{
+	return ((unsigned)flags & PAM_SILENT) ? REQUEST_SILENT : 0;
+}
+
+int request_authenticate(pam_handle_t *handle, int flags,
+			 struct wire_message **ret_request)
+{
+	return request_new(handle, WIRE_REQUEST_AUTHENTICATE, silence(flags),
+			   ret_request);
+}
+
+int request_pin_change(pam_handle_t *handle, int flags, bool check,
+		       struct wire_message **ret_request)
+{
+	return request_new(handle, WIRE_REQUEST_PIN_CHANGE,
+			   silence(flags) | (check ? REQUEST_CHECK : 0), ret_request);
 }
 
 int request_session(pam_handle_t *handle, uint16_t type, const char *ticket,

@@ -24,6 +24,12 @@ int request_authenticate(pam_handle_t *handle, int flags,
 			 struct wire_message **ret_request) must_check;
 
 /*
+ * REQUEST_PIN_CHANGE for the user; `check`: only whether it could be (REQUEST_CHECK).
+ */
+int request_pin_change(pam_handle_t *handle, int flags, bool check,
+		       struct wire_message **ret_request) must_check;
+
+/*
  * REQUEST_OPEN_SESSION (with the ticket, which may be NULL for none) or
  * REQUEST_CLOSE_SESSION, as `type` says, with user, service and XDG_SESSION_ID.
  */

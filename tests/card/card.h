@@ -49,6 +49,7 @@ struct card {
 	enum pin_always pin_always;
 	enum sig_mode sig_mode;
 	bool replay;
+	unsigned refuse_new; /* the status word for a new PIN that it does not like; 0 */
 	struct bytes recorded; /* the last answer to GENERAL AUTHENTICATE */
 	struct apdu_chain chain;
 	/* Counted since card_reset_counts. */

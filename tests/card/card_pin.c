@@ -75,6 +75,8 @@ unsigned card_change_reference_data(struct card *card, const struct apdu *apdu,
 	if (apdu->lc != 2 * PIV_PIN_LEN)
 		return SW_WRONG_DATA;
 	sw = card_check(apdu->data, value, tries, card->data.tries);
+	if (sw == SW_OK && card->refuse_new)
+		return card->refuse_new;
 	if (sw == SW_OK)
 		memcpy(value, apdu->data + PIV_PIN_LEN, PIV_PIN_LEN);
 	if (!puk) {
@@ -97,6 +99,8 @@ unsigned card_reset_retry_counter(struct card *card, const struct apdu *apdu,
 	if (apdu->lc != 2 * PIV_PIN_LEN)
 		return SW_WRONG_DATA;
 	sw = card_check(apdu->data, card->data.puk, &card->puk_tries, card->data.tries);
+	if (sw == SW_OK && card->refuse_new)
+		sw = card->refuse_new;
 	if (sw != SW_OK)
 		return sw;
 	memcpy(card->data.pin, apdu->data + PIV_PIN_LEN, PIV_PIN_LEN);

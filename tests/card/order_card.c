@@ -133,6 +133,22 @@ static void order_unblock(struct order *order)
 	say(order->answer, "ok");
 }
 
+static void order_puk_tries(struct order *order)
+{
+	unsigned long tries;
+
+	if (order->count == 1) {
+		say(order->answer, "ok %u", order->card->puk_tries);
+		return;
+	}
+	if (!order_number(order, 1, 15, &tries)) {
+		order_number_missing(order);
+		return;
+	}
+	order->card->puk_tries = (unsigned)tries;
+	say(order->answer, "ok");
+}
+
 static void order_verified(struct order *order)
 {
 	say(order->answer, "ok %s", order->card->verified ? "yes" : "no");
@@ -167,6 +183,7 @@ static void order_state(struct order *order)
 	say(order->answer, "selected %s", applet_name(card->selected));
 	say(order->answer, "verified %s", card->verified ? "yes" : "no");
 	say(order->answer, "tries %u", card->tries);
+	say(order->answer, "puk-tries %u", card->puk_tries);
 	say(order->answer, "silent %s", reader->silent ? "yes" : "no");
 	say(order->answer, "apdus %zu", reader->journal.count);
 	say(order->answer, "resets %u", reader->resets);
@@ -192,6 +209,7 @@ const struct order_entry order_card_table[] = {
 	{ "sign-count", 1, order_sign_count, "uses of a private key" },
 	{ "tries", 1, order_tries, "tries left" },
 	{ "set-tries", 2, order_set_tries, "N: tries left" },
+	{ "puk-tries", 1, order_puk_tries, "[N]: tries of the PUK left" },
 	{ "unblock", 1, order_unblock, "full counters of PIN and PUK" },
 	{ "verified", 1, order_verified, "yes or no" },
 	{ "set-pin", 2, order_set_pin, "PIN: another one" },

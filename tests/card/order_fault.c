@@ -57,6 +57,19 @@ static void order_sw_at(struct order *order)
 	order_at(order, &order->reader->faults.sw_at);
 }
 
+static void order_refuse_new(struct order *order)
+{
+	char *end;
+	unsigned long sw = strtoul(order->words[1], &end, 16);
+
+	if (*end || sw > 0xffff) {
+		say(order->answer, "error refuse-new: four hexadecimal digits wanted");
+		return;
+	}
+	order->card->refuse_new = (unsigned)sw;
+	say(order->answer, "ok");
+}
+
 static void order_speak(struct order *order)
 {
 	reader_speak(order->reader);
@@ -68,6 +81,7 @@ static void order_clear_faults(struct order *order)
 	faults_clear(&order->reader->faults);
 	order->card->sig_mode = SIG_NORMAL;
 	order->card->replay = false;
+	order->card->refuse_new = 0;
 	order->reader->latency_ms = 0;
 	reader_speak(order->reader);
 	say(order->answer, "ok");
@@ -144,6 +158,7 @@ const struct order_entry order_fault_table[] = {
 	{ "speak", 1, order_speak, "answer again, the held APDU first" },
 	{ "garbage-at", 2, order_garbage_at, "N [LEN]: the N-th answer is random" },
 	{ "sw-at", 3, order_sw_at, "N SW: the N-th answer is this status word alone" },
+	{ "refuse-new", 2, order_refuse_new, "SW: to every new PIN; 0: it is taken" },
 	{ "latency", 2, order_latency, "MS: each answer takes so long" },
 	{ "sig-mode", 2, order_sig_mode, "normal|empty|short|zero|other" },
 	{ "replay", 2, order_replay, "on|off: the last signature again" },

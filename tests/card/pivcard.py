@@ -235,6 +235,12 @@ class PivCard:
     def set_tries(self, tries):
         self.order("set-tries", tries)
 
+    def puk_tries(self):
+        return self._number("puk-tries")
+
+    def set_puk_tries(self, tries):
+        self.order("puk-tries", tries)
+
     def unblock(self):
         self.order("unblock")
 
@@ -245,7 +251,7 @@ class PivCard:
         return self.order("verified")[1] == "yes"
 
     def state(self):
-        """{"inserted", "powered", "selected", "verified", "tries", "silent", ...} of words."""
+        """{"inserted", "powered", "selected", "verified", "tries", "puk-tries", ...} of words."""
         return dict(line.split(" ", 1) for line in self.order("state")[0])
 
     # Faults. Numbers count APDUs from now, the next one being 1.
@@ -267,6 +273,10 @@ class PivCard:
 
     def sw_at(self, number, sw):
         self.order("sw-at", number, "%04x" % sw)
+
+    def refuse_new(self, sw):
+        """Every new PIN gets that status word, the old one right or by the PUK."""
+        self.order("refuse-new", "%04x" % sw)
 
     def latency(self, milliseconds):
         self.order("latency", milliseconds)

@@ -71,6 +71,10 @@ def change_pin(card, old, new):
     return card.command(0x24, 0x00, 0x80, pad_pin(old) + pad_pin(new), le=0)[1]
 
 
+def change_puk(card, old, new):
+    return card.command(0x24, 0x00, 0x81, pad_pin(old) + pad_pin(new), le=0)[1]
+
+
 def unblock_pin(card, puk, new):
     return card.command(0x2C, 0x00, 0x80, pad_pin(puk) + pad_pin(new), le=0)[1]
 

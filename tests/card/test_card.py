@@ -319,6 +319,65 @@ def test_changed_pin_holds(piv_client):
     assert piv.verify(piv_client, "87654321") == 0x9000
 
 
+def test_wrong_pin_in_a_change_spends_one_try_and_changes_nothing(piv_client, card):
+    assert piv.change_pin(piv_client, "000000", "87654321") == 0x63C2
+    assert (card.tries(), card.puk_tries()) == (2, 3)
+    assert piv.verify(piv_client, "123456") == 0x9000
+
+
+def test_puk_sets_a_new_pin_and_its_tries(piv_client, card):
+    card.set_tries(0)
+    assert piv.unblock_pin(piv_client, "12345678", "654321") == 0x9000
+    assert (card.tries(), card.verified()) == (3, False)
+    assert piv.verify(piv_client, "123456") == 0x63C2
+    assert piv.verify(piv_client, "654321") == 0x9000
+
+
+def test_wrong_puk_spends_its_own_tries_alone_and_blocks_in_the_end(piv_client, card):
+    answers = [piv.unblock_pin(piv_client, "00000000", "654321") for _ in range(4)]
+    assert answers == [0x63C2, 0x63C1, 0x63C0, 0x6983]
+    assert (card.tries(), card.state()["puk-tries"]) == (3, "0")
+    assert piv.unblock_pin(piv_client, "12345678", "654321") == 0x6983
+    assert piv.verify(piv_client, "123456") == 0x9000
+
+
+def test_right_puk_restores_its_counter(piv_client, card):
+    piv.unblock_pin(piv_client, "00000000", "654321")
+    assert piv.unblock_pin(piv_client, "12345678", "123456") == 0x9000
+    assert card.puk_tries() == 3
+
+
+def test_changed_puk_holds_and_the_pin_stays(piv_client, card):
+    assert piv.change_puk(piv_client, "00000000", "87654321") == 0x63C2
+    assert piv.change_puk(piv_client, "12345678", "87654321") == 0x9000
+    assert piv.unblock_pin(piv_client, "12345678", "123456") == 0x63C2
+    assert piv.unblock_pin(piv_client, "87654321", "123456") == 0x9000
+    assert (card.tries(), card.puk_tries()) == (3, 3)
+
+
+@pytest.mark.parametrize("ins,p2", [(0x24, 0x80), (0x24, 0x81), (0x2C, 0x80)])
+def test_change_of_a_wrong_length_is_refused_and_spends_nothing(piv_client, card, ins, p2):
+    assert piv_client.command(ins, 0, p2, b"12345678" + b"1" * 7, le=0)[1] == 0x6A80
+    assert (card.tries(), card.puk_tries()) == (3, 3)
+
+
+def test_new_pin_is_refused_when_told_and_the_old_one_stays(piv_client, card):
+    card.refuse_new(0x6A80)
+    assert piv.change_pin(piv_client, "123456", "654321") == 0x6A80
+    assert piv.unblock_pin(piv_client, "12345678", "654321") == 0x6A80
+    assert piv.change_pin(piv_client, "000000", "654321") == 0x63C2
+    card.clear_faults()
+    assert piv.change_pin(piv_client, "123456", "654321") == 0x9000
+
+
+def test_card_brings_the_puk_that_its_directory_names(insert, shop, pcsc):
+    insert(shop("other-puk", {"9a": "rsa2048"}, puk="13572468"))
+    with pcsc.connect(READER) as client:
+        assert piv.select(client) == 0x9000
+        assert piv.unblock_pin(client, "12345678", "654321") == 0x63C2
+        assert piv.unblock_pin(client, "13572468", "654321") == 0x9000
+
+
 def test_log_never_shows_a_pin(piv_client, card):
     piv.verify(piv_client, "123456")
     text = "\n".join(card.order("log")[0])

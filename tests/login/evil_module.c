@@ -17,6 +17,10 @@
  *	login-says-KIND		C_Login says wrong, locked, expired, removed without
  *				looking
  *	no-token		the token is gone when it is looked for
+ *	pad			where C_Login and C_SetPIN get no PIN, the person types the
+ *				right one, and 246810 as a new one, at the reader
+ *	calls			C_Login, C_SetPIN and C_InitPIN are noted in
+ *				EVIL_HOME/calls, by the number of bytes of each PIN
  */
 #include "libhygie/attributes.h"
 
@@ -182,6 +186,44 @@ static CK_RV evil_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
 	return rv;
 }
 
+static void call_note(const char *name, CK_USER_TYPE user, const unsigned char *pin,
+		      CK_ULONG size, const unsigned char *new_pin, CK_ULONG new_size)
+{
+	char path[256], line[128];
+	int fd;
+
+	if (!says("calls"))
+		return;
+	(void)snprintf(path, sizeof(path), "%s/calls", getenv("EVIL_HOME"));
+	(void)snprintf(line, sizeof(line), "%s %lu %s%lu %s%lu\n", name, user,
+		       pin ? "" : "NULL/", size, new_pin ? "" : "NULL/", new_size);
+	fd = openat(AT_FDCWD, path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return;
+	(void)lseek(fd, 0, SEEK_END);
+	(void)!write(fd, line, strlen(line));
+	(void)close(fd);
+}
+
+static CK_RV evil_set_pin(CK_SESSION_HANDLE session, unsigned char *old,
+			  CK_ULONG old_size, unsigned char *new_pin, CK_ULONG new_size)
+{
+	char typed[] = REAL_PIN, typed_new[] = "246810";
+
+	act("C_SetPIN");
+	call_note("C_SetPIN", 0, old, old_size, new_pin, new_size);
+	if (says("pad") && !old && !new_pin)
+		return real->C_SetPIN(session, (unsigned char *)typed, strlen(typed),
+				      (unsigned char *)typed_new, strlen(typed_new));
+	return real->C_SetPIN(session, old, old_size, new_pin, new_size);
+}
+
+static CK_RV evil_init_pin(CK_SESSION_HANDLE session, unsigned char *pin, CK_ULONG size)
+{
+	call_note("C_InitPIN", 0, NULL, 0, pin, size);
+	return real->C_InitPIN(session, pin, size);
+}
+
 static CK_RV evil_login(CK_SESSION_HANDLE session, CK_USER_TYPE user, unsigned char *pin,
 			CK_ULONG size)
 {
@@ -197,10 +239,11 @@ static CK_RV evil_login(CK_SESSION_HANDLE session, CK_USER_TYPE user, unsigned c
 	};
 
 	act("C_Login");
+	call_note("C_Login", user, pin, size, NULL, 0);
 	for (size_t i = 0; i < array_size(answers); i++)
 		if (says(answers[i].word))
 			return answers[i].rv;
-	if (says("any-pin")) {
+	if (says("any-pin") || (says("pad") && !pin)) {
 		char real_pin[] = REAL_PIN;
 
 		return real->C_Login(session, user, (unsigned char *)real_pin,
@@ -326,6 +369,8 @@ CK_RV C_GetFunctionList(CK_FUNCTION_LIST **list)
 	evil.C_GetSlotList = evil_slot_list;
 	evil.C_GetTokenInfo = evil_token_info;
 	evil.C_Login = evil_login;
+	evil.C_SetPIN = evil_set_pin;
+	evil.C_InitPIN = evil_init_pin;
 	evil.C_FindObjectsInit = evil_find_init;
 	evil.C_FindObjects = evil_find;
 	evil.C_GetAttributeValue = evil_attribute;

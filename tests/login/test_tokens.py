@@ -8,6 +8,7 @@ import re
 import pytest
 
 import pamclient as pam
+import pins
 import pivcard
 import processes
 import station as st
@@ -280,6 +281,40 @@ def token_that_wants_a_new_pin_is_told_in_acct_mgmt(token):
         assert handle.call("pam_authenticate") == pam.PAM_SUCCESS
         assert handle.call("pam_acct_mgmt") == pam.PAM_NEW_AUTHTOK_REQD
         handle.end()
+
+
+@scenario()
+def pin_is_changed_and_the_new_one_alone_holds(token):
+    with token.person("alice") as held:
+        held.forget()
+        assert pins.change(WRONG, pins.NEW, pins.NEW).outcome == "PIN_WRONG", token.station.log()
+        held.settle()
+        assert held.attempts() == 1
+        assert pins.change(st.PIN, pins.NEW, pins.NEW).outcome == "OK", token.station.log()
+        assert token.station.login("alice", pins.NEW).code == pam.PAM_SUCCESS
+        assert token.station.login("alice", st.PIN).code == pam.PAM_AUTH_ERR
+
+
+@scenario()
+def new_pins_that_will_not_do_are_never_sent(token):
+    with token.person("alice") as held:
+        assert pins.change(st.PIN, "12345", "12345").outcome == "PIN_NEW_UNFIT"
+        assert pins.change(st.PIN, pins.NEW, WRONG, pins.NEW, WRONG).outcome == "PINS_DIFFER"
+        held.settle()
+        assert held.attempts() == 0
+        assert token.station.login("alice", st.PIN).code == pam.PAM_SUCCESS
+
+
+@scenario()
+def puk_sets_a_new_pin_and_a_wrong_one_spends_no_try_of_the_pin(token):
+    with token.person("alice") as held:
+        wrong = pins.unblock(pins.WRONG_PUK, pins.NEW, pins.NEW)
+        assert wrong.outcome == "PUK_WRONG", token.station.log()
+        held.settle()
+        assert held.attempts() == 0
+        assert token.station.login("alice", st.PIN).code == pam.PAM_SUCCESS
+        assert pins.unblock(pins.PUK, pins.NEW, pins.NEW).outcome == "OK", token.station.log()
+        assert token.station.login("alice", pins.NEW).code == pam.PAM_SUCCESS
 
 
 @pytest.mark.parametrize("play", SCENARIOS, ids=lambda function: function.__name__)

@@ -33,6 +33,7 @@ module = libykcs11.so.2
 pin_min = 6
 pin_max = 8
 pin_charset = digits
+unblock = ykcs11
 exclusive = no
 """ % YUBIKEY_ATR
 SOFTHSM = "/usr/lib/softhsm/libsofthsm2.so"
@@ -42,6 +43,7 @@ module = libsofthsm2.so
 pin_min = 6
 pin_max = 8
 pin_charset = digits
+unblock = officer
 paths_rw = %s
 environment = SOFTHSM2_CONF=%s
 """
@@ -272,7 +274,8 @@ TOKENS = [
     CardToken("piv-rsa3072", "rsa3072", *OPENSC),
     CardToken("piv-p256", "p256", *OPENSC, atr="yubikey"),
     CardToken("piv-p384", "p384", *OPENSC, atr="yubikey"),
-    CardToken("ykcs11-rsa2048", "rsa2048", "second-key", "many-certificates", ykcs11=True),
+    CardToken("ykcs11-rsa2048", "rsa2048", "second-key", "many-certificates",
+              ykcs11=True),
     CardToken("ykcs11-p256", "p256", "second-key", "many-certificates", ykcs11=True),
     SoftToken("softhsm-rsa2048", "rsa2048", "flags", "many-certificates"),
     SoftToken("softhsm-p256", "p256", "flags", "many-certificates"),

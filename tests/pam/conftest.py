@@ -78,7 +78,8 @@ class Application:
         return codes(self.run(user, *steps, **keywords))[-1]
 
 
-STEPS = ("authenticate", "setcred", "acct_mgmt", "open_session", "close_session", "chauthtok")
+STEPS = ("authenticate", "setcred", "acct_mgmt", "open_session", "close_session", "chauthtok",
+         "chauthtok_expired")
 
 
 def codes(lines):

@@ -218,6 +218,7 @@ static void step_run(pam_handle_t *handle, const struct run *run, const char *st
 		{ "open_session", pam_open_session, 0 },
 		{ "close_session", pam_close_session, 0 },
 		{ "chauthtok", pam_chauthtok, 0 },
+		{ "chauthtok_expired", pam_chauthtok, PAM_CHANGE_EXPIRED_AUTHTOK },
 	};
 
 	for (size_t i = 0; i < array_size(calls); i++)

@@ -20,7 +20,7 @@ EXITS = {
     "OK": 0, "REFUSED": 1, "USER_UNKNOWN": 5, "NOT_FOUND": 5, "ALREADY_ENROLLED": 5, "NO_SUCH_USER": 5,
     "NOT_ALLOWED": 6, "GAVE_UP": 8, "TIMED_OUT": 8,
     **{name[len("HYGIE_"):]: 3 for name in wire.OUTCOMES if "CARD" in name or "READER" in name},
-    **{name[len("HYGIE_"):]: 4 for name in wire.OUTCOMES if "_PIN_" in name},
+    **{name[len("HYGIE_"):]: 4 for name in wire.OUTCOMES if "_PIN" in name or "_PUK" in name},
     **dict.fromkeys(["TOO_MANY", "UNAVAILABLE", "BROKEN_SETUP", "FAULT", "BAD_REQUEST"], 7),
 }
 SOMEDAY = 1893456000  # 2030-01-01T00:00:00Z

@@ -20,7 +20,7 @@ YEAR = 365 * 24 * 3600
 # The codes of authenticate that the design's table fixes; the others are AUTH_ERR.
 CODES = {
     "OK": SUCCESS, "USER_UNKNOWN": USER_UNKNOWN, "NOT_FOUND": USER_UNKNOWN,
-    "PIN_BLOCKED": MAXTRIES, "GAVE_UP": CONV_ERR,
+    "PIN_BLOCKED": MAXTRIES, "PUK_BLOCKED": MAXTRIES, "GAVE_UP": CONV_ERR,
     "BROKEN_SETUP": SYSTEM_ERR, "FAULT": SYSTEM_ERR, "BAD_REQUEST": SYSTEM_ERR,
     **dict.fromkeys(
         ["NO_CARD", "NO_READER", "CARD_UNREADABLE", "CARD_SILENT", "CARD_BUSY",

@@ -29,6 +29,15 @@ def sign(object_id, data):
             ("--hex", "TAG_DATA", data.hex())]
 
 
+def pin_order(operation, new, way=None):
+    """ORDER_PIN, whose TAG_PIN login() brings: operation 3 changes, 4 unblocks, in the way
+    that protocol.h numbers."""
+    fields = [("--u32", "TAG_OPERATION", str(operation))]
+    if way is not None:
+        fields.append(("--u32", "TAG_UNBLOCK_BY", str(way)))
+    return fields + ([("--field", "TAG_NEW_PIN", new)] if new is not None else [])
+
+
 def decrypt(object_id, data, oaep=None):
     hashing = [("--u32", "TAG_OAEP_HASH", str(oaep))] if oaep else []
     return [("--u32", "TAG_OPERATION", "2"), ("--hex", "TAG_OBJECT_ID", object_id),
@@ -38,7 +47,7 @@ def decrypt(object_id, data, oaep=None):
 class Helper:
     def __init__(self, module, reader=None, others=(), driver=None, uri=None, rw=(),
                  environment=(), pin=(4, 8, "digits"), operations=(), timeout=10000,
-                 fields=(), options=(), uid=UID, gid=GID):
+                 fields=(), options=(), uid=UID, gid=GID, order="--login"):
         start = [("--field", "TAG_MODULE", str(module)), ("--u32", "TAG_USER_ID", str(uid)),
                  ("--u32", "TAG_GROUP_ID", str(gid)), ("--u32", "TAG_PIN_MIN", str(pin[0])),
                  ("--u32", "TAG_PIN_MAX", str(pin[1])), ("--field", "TAG_PIN_CHARSET", pin[2])]
@@ -52,7 +61,7 @@ class Helper:
         self.command = [str(BUILD / "tests" / "token-driver"), str(BUILD / "hygie-token"),
                         "--timeout", str(timeout), *options, *_words(start), *_words(fields)]
         if operations:
-            self.command += ["--login", *_words(operations)]
+            self.command += [order, *_words(operations)]
         self.token, self.certificates, self.certificate_count = {}, {}, 0
         self.signatures, self.secrets = [], []
         self.pid = self.outcome = self.text = self.end = None

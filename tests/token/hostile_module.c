@@ -2,7 +2,7 @@
 /*
  * A PKCS#11 module with one token, which behaves as its environment entry HOSTILE says:
  * "STAGE:ACTION", where STAGE is the PKCS#11 function that acts (C_Initialize, C_Login,
- * C_Sign), or a lie about its data (see `says`). What it tried, and with what success, it
+ * C_Sign, C_SetPIN), or a lie about its data (see `says`). What it tried, and with what success, it
  * writes to standard error: "tried ACTION: ok" or the error's name. Without an entry it
  * is an ordinary token that takes any PIN. A test instrument: it is never installed.
  */
@@ -343,6 +343,24 @@ static CK_RV hostile_login(CK_SESSION_HANDLE session, CK_USER_TYPE user,
 	return says("already") ? CKR_USER_ALREADY_LOGGED_IN : CKR_OK;
 }
 
+static CK_RV hostile_set_pin(CK_SESSION_HANDLE session, unsigned char *old,
+			     CK_ULONG old_size, unsigned char *new_pin, CK_ULONG new_size)
+{
+	(void)session;
+	say("C_SetPIN %s %lu %s %lu bytes\n", old ? "PIN" : "NULL", old_size,
+	    new_pin ? "PIN" : "NULL", new_size);
+	act("C_SetPIN");
+	return says("set-refused") ? CKR_PIN_INVALID : CKR_OK;
+}
+
+static CK_RV hostile_init_pin(CK_SESSION_HANDLE session, unsigned char *pin,
+			      CK_ULONG size)
+{
+	(void)session;
+	say("C_InitPIN %s %lu bytes\n", pin ? "PIN" : "NULL", size);
+	return says("set-refused") ? CKR_PIN_INVALID : CKR_OK;
+}
+
 static CK_RV hostile_logout(CK_SESSION_HANDLE session)
 {
 	(void)session;
@@ -467,6 +485,8 @@ static CK_FUNCTION_LIST functions = {
 	.C_GetMechanismList = hostile_mechanism_list,
 	.C_OpenSession = hostile_open_session,
 	.C_Login = hostile_login,
+	.C_SetPIN = hostile_set_pin,
+	.C_InitPIN = hostile_init_pin,
 	.C_Logout = hostile_logout,
 	.C_FindObjectsInit = hostile_find_init,
 	.C_FindObjects = hostile_find,

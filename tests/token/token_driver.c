@@ -5,7 +5,8 @@
  * lines. It checks nothing: the tests that read its lines do.
  *
  *	token-driver HELPER [--field TAG:string | --u32 TAG:number | --hex TAG:bytes]...
- *		[--login] [the same, after TAG_PIN]... [--timeout MILLISECONDS]
+ *		[--login | --pin-order] [the same, after TAG_PIN]...
+ *		[--timeout MILLISECONDS]
  *		[--no-pid-namespace]
  *
  * TAG is the number of a field (protocol.h). After "ready PID" it reads one line: the
@@ -36,7 +37,8 @@
 struct driver {
 	const char *helper;
 	struct wire_message *start;
-	char **login; /* arguments after --login, NULL-terminated; NULL: none */
+	char **login;   /* arguments after --login, NULL-terminated; NULL: none */
+	uint16_t order; /* what they are of */
 	unsigned patience;
 	uint64_t flags; /* of clone3 */
 	pid_t pid;
@@ -95,7 +97,10 @@ static void arguments_read(struct driver *driver, char **arguments)
 {
 	driver->helper = *arguments++;
 	for (; driver->helper && *arguments; arguments++) {
-		if (strcmp(arguments[0], "--login") == 0) {
+		bool pin = strcmp(arguments[0], "--pin-order") == 0;
+
+		if (pin || strcmp(arguments[0], "--login") == 0) {
+			driver->order = pin ? WIRE_ORDER_PIN : WIRE_ORDER_LOGIN;
 			driver->login = arguments + 1;
 			return;
 		}
@@ -252,7 +257,7 @@ static void login_send(struct driver *driver)
 
 	(void)printf("ready %d\n", driver->pid);
 	(void)fflush(stdout);
-	if (wire_message_new(WIRE_ORDER_LOGIN, &order) < 0)
+	if (wire_message_new(driver->order, &order) < 0)
 		die("no memory");
 	if (!arguments || !pin_add(order)) {
 		(void)shutdown(driver->socket, SHUT_RDWR);

@@ -54,6 +54,32 @@ static void an_empty_pin_never_fits(void **state)
 	assert_false(fits(PROFILE_PIN_ANY, 0, 0, ""));
 }
 
+static bool puk_fits(const char *text)
+{
+	const struct profile profile = { .pin_min = 4,
+					 .pin_max = 4,
+					 .puk_min = 8,
+					 .puk_max = 10,
+					 .puk_charset = PROFILE_PIN_DIGITS };
+	struct pin_form form = pin_form_of_puk(&profile);
+	cleanup_secret struct secret *puk = NULL;
+
+	assert_int_equal(secret_new_from(text, strlen(text), &puk), 0);
+	return pin_form_is(&form, puk);
+}
+
+static void a_puk_has_the_profiles_form_of_its_own(void **state)
+{
+	(void)state;
+	assert_false(puk_fits(""));
+	assert_false(puk_fits("1234"));
+	assert_false(puk_fits("1234567"));
+	assert_true(puk_fits("12345678"));
+	assert_true(puk_fits("1234567890"));
+	assert_false(puk_fits("12345678901"));
+	assert_false(puk_fits("1234567a"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -61,6 +87,7 @@ int main(void)
 		cmocka_unit_test(the_token_may_only_narrow_them),
 		cmocka_unit_test(characters_are_those_of_the_profile),
 		cmocka_unit_test(an_empty_pin_never_fits),
+		cmocka_unit_test(a_puk_has_the_profiles_form_of_its_own),
 	};
 
 	return cmocka_run_group_tests_name("pin_form", tests, NULL, NULL);

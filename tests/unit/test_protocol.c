@@ -12,18 +12,21 @@
 
 #include <cmocka.h>
 
+#define ALLOWED_MAX 16
+
 /* The types allowed in a state; each list ends in zero. */
-static const uint16_t allowed[][8] = {
+static const uint16_t allowed[][ALLOWED_MAX] = {
 	[PROTOCOL_CLIENT_NEW] = { WIRE_REQUEST_AUTHENTICATE, WIRE_REQUEST_OPEN_SESSION,
 				  WIRE_REQUEST_CLOSE_SESSION, WIRE_REQUEST_STATUS,
 				  WIRE_REQUEST_CARDS, WIRE_REQUEST_ENROL,
-				  WIRE_REQUEST_REVOKE },
+				  WIRE_REQUEST_REVOKE, WIRE_REQUEST_PIN_CHANGE,
+				  WIRE_REQUEST_PIN_UNBLOCK },
 	[PROTOCOL_CLIENT_RUNNING] = { WIRE_CANCEL },
 	[PROTOCOL_CLIENT_ASKED] = { WIRE_CANCEL, WIRE_ANSWER },
 	[PROTOCOL_SERVER] = { WIRE_INFO, WIRE_WARNING, WIRE_PROMPT, WIRE_PROGRESS,
 			      WIRE_ITEM, WIRE_RESULT },
 	[PROTOCOL_TOKEN_NEW] = { WIRE_ORDER_START },
-	[PROTOCOL_TOKEN_READY] = { WIRE_ORDER_LOGIN },
+	[PROTOCOL_TOKEN_READY] = { WIRE_ORDER_LOGIN, WIRE_ORDER_PIN },
 	[PROTOCOL_TOKEN_WARMING] = { WIRE_REPORT_TOKEN, WIRE_REPORT_CERTIFICATE,
 				     WIRE_REPORT_READY, WIRE_REPORT_FAILED },
 	[PROTOCOL_TOKEN_WORKING] = { WIRE_REPORT_DONE, WIRE_REPORT_FAILED },
@@ -31,7 +34,7 @@ static const uint16_t allowed[][8] = {
 
 static bool listed(size_t state, uint16_t type)
 {
-	for (size_t i = 0; i < 8 && allowed[state][i]; i++)
+	for (size_t i = 0; i < ALLOWED_MAX && allowed[state][i]; i++)
 		if (allowed[state][i] == type)
 			return true;
 	return false;

@@ -4,6 +4,7 @@
  * refused. The tests of the whole process are in tests/token.
  */
 #include "hygie-token/login_order.h"
+#include "hygie-token/pin_order.h"
 #include "hygie-token/start_order.h"
 
 #include <errno.h>
@@ -305,6 +306,93 @@ static void login_bounds_everything(void **state)
 	assert_int_equal(login_result(message), -EBADMSG);
 }
 
+static struct wire_message *pin_message(uint32_t operation, const char *old,
+					const char *new)
+{
+	struct wire_message *message = message_of(WIRE_ORDER_PIN);
+
+	wire_add_u32(message, TAG_OPERATION, operation);
+	if (operation == TOKEN_PIN_UNBLOCK)
+		wire_add_u32(message, TAG_UNBLOCK_BY, UNBLOCK_BY_OFFICER);
+	if (old)
+		wire_add_string(message, TAG_PIN, old);
+	if (new)
+		wire_add_string(message, TAG_NEW_PIN, new);
+	return message;
+}
+
+static int pin_result(struct wire_message *message)
+{
+	struct pin_order order = { .old = NULL };
+	int r = pin_order_parse(message, &order);
+
+	assert_true(r == 0 || (!order.old && !order.new && !order.operation));
+	pin_order_end(&order);
+	wire_message_free(message);
+	return r;
+}
+
+static void pin_change_holds_both(void **state)
+{
+	struct wire_message *message = pin_message(TOKEN_PIN_CHANGE, "123456", "2468");
+	struct pin_order order;
+
+	(void)state;
+	assert_int_equal(pin_order_parse(message, &order), 0);
+	wire_message_free(message);
+	assert_int_equal(order.operation, TOKEN_PIN_CHANGE);
+	assert_int_equal(secret_size(order.old), 6);
+	assert_int_equal(secret_size(order.new), 4);
+	pin_order_end(&order);
+	assert_null(order.old);
+	assert_null(order.new);
+}
+
+/* Half an order would have the module ask for the rest by itself. */
+static void pin_order_has_both_secrets_or_neither(void **state)
+{
+	(void)state;
+	assert_int_equal(pin_result(pin_message(TOKEN_PIN_UNBLOCK, NULL, NULL)), 0);
+	assert_int_equal(pin_result(pin_message(TOKEN_PIN_CHANGE, "123456", NULL)),
+			 -EBADMSG);
+	assert_int_equal(pin_result(pin_message(TOKEN_PIN_CHANGE, NULL, "123456")),
+			 -EBADMSG);
+}
+
+static void pin_order_refuses_what_is_out_of_place(void **state)
+{
+	char large[HYGIE_PIN_MAX + 2];
+	struct wire_message *message;
+
+	(void)state;
+	assert_int_equal(pin_result(message_of(WIRE_ORDER_PIN)), -EBADMSG);
+	assert_int_equal(pin_result(pin_message(TOKEN_SIGN, "123456", "2468")), -EBADMSG);
+	assert_int_equal(pin_result(pin_message(5, "123456", "2468")), -EBADMSG);
+
+	message = pin_message(TOKEN_PIN_CHANGE, "123456", "2468");
+	wire_add_u32(message, TAG_OPERATION, TOKEN_PIN_CHANGE);
+	assert_int_equal(pin_result(message), -EBADMSG);
+
+	message = pin_message(TOKEN_PIN_CHANGE, "123456", "2468");
+	wire_add_string(message, TAG_PIN, "123456");
+	assert_int_equal(pin_result(message), -EBADMSG);
+
+	message = pin_message(TOKEN_PIN_CHANGE, "123456", "2468");
+	wire_add_string(message, TAG_NEW_PIN, "2468");
+	assert_int_equal(pin_result(message), -EBADMSG);
+
+	message = pin_message(TOKEN_PIN_CHANGE, "123456", "2468");
+	wire_add_u32(message, TAG_UNBLOCK_BY, UNBLOCK_BY_OFFICER);
+	assert_int_equal(pin_result(message), -EBADMSG);
+
+	memset(large, '1', sizeof(large));
+	large[HYGIE_PIN_MAX + 1] = '\0';
+	assert_int_equal(pin_result(pin_message(TOKEN_PIN_CHANGE, large, "2468")),
+			 -EBADMSG);
+	assert_int_equal(pin_result(pin_message(TOKEN_PIN_CHANGE, "2468", large)),
+			 -EBADMSG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -320,6 +408,9 @@ int main(void)
 		cmocka_unit_test(login_with_an_empty_pin_is_not_one_without),
 		cmocka_unit_test(login_refuses_what_is_out_of_place),
 		cmocka_unit_test(login_bounds_everything),
+		cmocka_unit_test(pin_change_holds_both),
+		cmocka_unit_test(pin_order_has_both_secrets_or_neither),
+		cmocka_unit_test(pin_order_refuses_what_is_out_of_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

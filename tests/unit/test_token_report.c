@@ -73,7 +73,7 @@ static void outcome_that_is_not_a_tokens_to_give_is_a_broken_token(void **state)
 		HYGIE_CARD_UNKNOWN,     HYGIE_CARD_OTHER_USER, HYGIE_CARD_REVOKED,
 		HYGIE_CARD_UNTRUSTED,   HYGIE_CARD_NOT_PROVEN, HYGIE_PIN_LAST_TRY,
 		HYGIE_NOT_ALLOWED,      HYGIE_TOO_MANY,        HYGIE_UNAVAILABLE,
-		HYGIE_ALREADY_ENROLLED, HYGIE_NOT_FOUND,
+		HYGIE_ALREADY_ENROLLED, HYGIE_NOT_FOUND,       HYGIE_PINS_DIFFER,
 	};
 
 	(void)state;
@@ -101,6 +101,21 @@ static void flags_after_a_wrong_pin_are_taken(void **state)
 	assert_int_equal(done.outcome, HYGIE_PIN_WRONG);
 	assert_true(done.has_flags);
 	assert_int_equal(done.flags, TOKEN_PIN_FINAL_TRY);
+}
+
+/* A login must be proven, a change of the PIN has nothing to be proven by. */
+static void change_that_is_done_needs_no_signature_and_a_login_does(void **state)
+{
+	struct wire_message *message = new_message(WIRE_REPORT_DONE);
+	struct token_done done;
+
+	(void)state;
+	wire_add_u32(message, TAG_OUTCOME, HYGIE_OK);
+	assert_int_equal(token_done_read_unsigned(message, &done), 0);
+	assert_int_equal(done.outcome, HYGIE_OK);
+	assert_null(done.signature);
+	assert_int_equal(token_done_read(message, &done), -EBADMSG);
+	wire_message_free(message);
 }
 
 static int take_certificate(struct token_report *report, const void *id, size_t id_size,
@@ -155,6 +170,7 @@ int main(void)
 		cmocka_unit_test(unknown_outcome_is_a_refusal),
 		cmocka_unit_test(outcome_that_is_not_a_tokens_to_give_is_a_broken_token),
 		cmocka_unit_test(flags_after_a_wrong_pin_are_taken),
+		cmocka_unit_test(change_that_is_done_needs_no_signature_and_a_login_does),
 		cmocka_unit_test(certificate_that_cannot_be_parsed_is_passed_over),
 		cmocka_unit_test(overlong_object_id_is_nonsense),
 		cmocka_unit_test(token_without_flags_is_nonsense),

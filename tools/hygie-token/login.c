@@ -19,8 +19,8 @@ struct result {
 	struct secret *plain;
 };
 
-static enum hygie_outcome pin_check(const struct token *token, const struct secret *pin,
-				    struct failure *failure)
+enum hygie_outcome login_pin_check(const struct token *token, const struct secret *pin,
+				   struct failure *failure)
 {
 	if (!pin)
 		return token->info.flags & CKF_PROTECTED_AUTHENTICATION_PATH
@@ -35,8 +35,8 @@ static enum hygie_outcome pin_check(const struct token *token, const struct secr
 }
 
 /* The token is asked for its flags again: with OpenSC and PIV a VERIFY without PIN. */
-static enum hygie_outcome login_refused(const struct token *token, CK_RV rv,
-					struct failure *failure)
+enum hygie_outcome login_refused(const struct token *token, CK_RV rv,
+				 struct failure *failure)
 {
 	enum hygie_outcome outcome = failure_pkcs11(failure, "C_Login", rv);
 
@@ -47,17 +47,22 @@ static enum hygie_outcome login_refused(const struct token *token, CK_RV rv,
 	return outcome;
 }
 
+CK_RV login_enter(const struct token *token, CK_USER_TYPE user, struct secret *pin)
+{
+	return token->functions->C_Login(token->session, user,
+					 pin ? secret_bytes(pin) : NULL,
+					 pin ? secret_size(pin) : 0);
+}
+
 static enum hygie_outcome token_login(const struct token *token,
 				      struct login_order *order, struct failure *failure)
 {
-	enum hygie_outcome outcome = pin_check(token, order->pin, failure);
+	enum hygie_outcome outcome = login_pin_check(token, order->pin, failure);
 	CK_RV rv;
 
 	if (outcome != HYGIE_OK)
 		return outcome;
-	rv = token->functions->C_Login(token->session, CKU_USER,
-				       order->pin ? secret_bytes(order->pin) : NULL,
-				       order->pin ? secret_size(order->pin) : 0);
+	rv = login_enter(token, CKU_USER, order->pin);
 	if (rv == CKR_OK)
 		return HYGIE_OK;
 	login_order_forget_pin(order);
@@ -138,7 +143,7 @@ static enum hygie_outcome done_report(const struct result *results, size_t count
  * afterwards, and a program that sends all the time has the key used in between
  * (measured: in one login of ten). The answer is out already, so nobody waits for this.
  */
-static void token_logout(const struct token *token)
+void login_leave(const struct token *token)
 {
 	(void)token->functions->C_Logout(token->session);
 }
@@ -154,7 +159,7 @@ enum hygie_outcome login_run(const struct token *token, struct login_order *orde
 		outcome = operations_run(token, order, results, failure);
 		if (outcome == HYGIE_OK)
 			outcome = done_report(results, order->operation_count, failure);
-		token_logout(token);
+		login_leave(token);
 	}
 	for (size_t i = 0; i < order->operation_count; i++)
 		secret_free(results[i].plain);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * hygie-token: one process for one card and one PIN. hygied starts it as root with a
+ * hygie-token: one process for one card and one use of its PIN. hygied starts it as root with a
  * SEQPACKET socket on descriptor 3; it takes its orders there, shuts itself in, and only
  * then loads the PKCS#11 module, whose code is not trusted. It decides nothing: it
  * returns certificates, signatures and decrypted keys, which hygied checks.
@@ -9,6 +9,7 @@
 #include "hygie-token/filter.h"
 #include "hygie-token/login.h"
 #include "hygie-token/module.h"
+#include "hygie-token/pin_change.h"
 #include "hygie-token/privilege.h"
 #include "hygie-token/process.h"
 #include "hygie-token/report.h"
@@ -113,24 +114,49 @@ static enum hygie_outcome ready_report(const struct start_order *order,
 	return r < 0 ? failure_errno(failure, "report", r) : HYGIE_OK;
 }
 
-static enum hygie_outcome login_wait(const struct token *token, struct failure *failure)
+static enum hygie_outcome order_refused(const char *name, int r, struct failure *failure)
 {
-	cleanup_message struct wire_message *message = NULL;
+	return r == -EBADMSG
+		       ? failure_set(failure, HYGIE_BAD_REQUEST, "%s is malformed", name)
+		       : failure_errno(failure, name, r);
+}
+
+/* Takes the message over: it holds the PIN too. */
+static enum hygie_outcome login_serve(const struct token *token,
+				      struct wire_message *message,
+				      struct failure *failure)
+{
 	cleanup_login_order struct login_order *order = NULL;
+	int r = login_order_parse(message, &order);
+
+	wire_message_free(message);
+	return r < 0 ? order_refused("ORDER_LOGIN", r, failure)
+		     : login_run(token, order, failure);
+}
+
+static enum hygie_outcome pin_serve(const struct token *token,
+				    struct wire_message *message, struct failure *failure)
+{
+	cleanup_pin_order struct pin_order order = { .old = NULL };
+	int r = pin_order_parse(message, &order);
+
+	wire_message_free(message);
+	return r < 0 ? order_refused("ORDER_PIN", r, failure)
+		     : pin_change_run(token, &order, failure);
+}
+
+static enum hygie_outcome last_order_wait(const struct token *token,
+					  struct failure *failure)
+{
+	struct wire_message *message;
 	int r;
 
 	r = order_wait(PROTOCOL_TOKEN_READY, &message);
-	if (r == 0)
-		r = login_order_parse(message, &order);
-	if (r == -EBADMSG)
-		return failure_set(failure, HYGIE_BAD_REQUEST,
-				   "ORDER_LOGIN is malformed");
 	if (r < 0)
-		return failure_errno(failure, "ORDER_LOGIN", r);
-	/* The message holds the PIN too. */
-	wire_message_free(message);
-	message = NULL;
-	return login_run(token, order, failure);
+		return order_refused("order", r, failure);
+	return wire_message_type(message) == WIRE_ORDER_PIN
+		       ? pin_serve(token, message, failure)
+		       : login_serve(token, message, failure);
 }
 
 static enum hygie_outcome serve(struct failure *failure)
@@ -146,7 +172,7 @@ static enum hygie_outcome serve(struct failure *failure)
 		outcome = warm_up(order, &token, failure);
 	if (outcome == HYGIE_OK)
 		outcome = ready_report(order, failure);
-	return outcome == HYGIE_OK ? login_wait(&token, failure) : outcome;
+	return outcome == HYGIE_OK ? last_order_wait(&token, failure) : outcome;
 }
 
 int main(void)

@@ -61,6 +61,7 @@ static void ignored_reader_append(FILE *text, const char *other, const char *our
  * transaction_end_action: reset, so that C_Logout leaves no verified state: pcscd makes
  * this one before it lets others in, unlike those of a disconnection and of a client's
  * death. disconnect_action: reset as well, for a module that ends otherwise.
+ * user_pin_unblock_style: C_SetPIN takes the PUK, but only where no PIN is verified.
  * use_file_caching: off, since a cached certificate may be yesterday's. */
 static void conf_write(FILE *text, const struct start_order *order)
 {
@@ -89,6 +90,7 @@ static void conf_write(FILE *text, const struct start_order *order)
 		    "\t\tlock_login = true;\n"
 		    "\t\tatomic = false;\n"
 		    "\t\tcreate_puk_slot = false;\n"
+		    "\t\tuser_pin_unblock_style = set_pin_in_unlogged_session;\n"
 		    "\t}\n"
 		    "}\n",
 		    text);

@@ -61,7 +61,9 @@ enum hygie_outcome token_open(CK_FUNCTION_LIST *functions,
 			      const struct start_order *order, struct token *ret_token,
 			      struct failure *failure)
 {
-	struct token token = { .functions = functions, .pin = order->pin };
+	struct token token = { .functions = functions,
+			       .pin = order->pin,
+			       .is_opensc = order->driver[0] != '\0' };
 	enum hygie_outcome outcome;
 	CK_RV rv;
 
@@ -71,8 +73,11 @@ enum hygie_outcome token_open(CK_FUNCTION_LIST *functions,
 	rv = functions->C_GetTokenInfo(token.slot, &token.info);
 	if (rv != CKR_OK)
 		return failure_pkcs11(failure, "C_GetTokenInfo", rv);
-	rv = functions->C_OpenSession(token.slot, CKF_SERIAL_SESSION, NULL, NULL,
-				      &token.session);
+	rv = functions->C_OpenSession(token.slot, CKF_SERIAL_SESSION | CKF_RW_SESSION,
+				      NULL, NULL, &token.session);
+	if (rv != CKR_OK) /* write-protected: a login needs no more */
+		rv = functions->C_OpenSession(token.slot, CKF_SERIAL_SESSION, NULL, NULL,
+					      &token.session);
 	if (rv != CKR_OK)
 		return failure_pkcs11(failure, "C_OpenSession", rv);
 	rv = mechanisms_list(&token);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The token that the order names: its slot, one read-only session, what it says of
+ * The token that the order names: its slot, one session, what it says of
  * itself, and what it can do. Everything that a login needs and that costs the card an
  * APDU is fetched here, before the PIN is known.
  */
@@ -14,7 +14,9 @@
 struct token {
 	CK_FUNCTION_LIST *functions;
 	CK_SLOT_ID slot;
-	CK_SESSION_HANDLE session;
+	CK_SESSION_HANDLE
+		session; /* read-write where the token lets us: PINs change so */
+	bool is_opensc;
 	CK_TOKEN_INFO info;
 	struct pin_rule pin; /* the profile's, narrowed by the token's */
 	CK_MECHANISM_TYPE mechanisms[MECHANISMS_MAX];

@@ -24,4 +24,6 @@ int command_status(const struct options *options);
 int command_cards(const struct options *options);
 int command_enroll(const struct options *options);
 int command_revoke(const struct options *options);
+int command_pin_change(const struct options *options);
+int command_pin_unblock(const struct options *options);
 int command_config_check(const struct options *options);

@@ -40,6 +40,20 @@ static const struct command commands[] = {
 	  OPTION_USER | OPTION_REASON,
 	  0,
 	  1 },
+	{ { "pin", "change" },
+	  command_pin_change,
+	  N_("Change the PIN of the card in the reader"),
+	  "[--reader NAME] [--pin-stdin]",
+	  OPTION_READER | OPTION_PIN_STDIN,
+	  0,
+	  0 },
+	{ { "pin", "unblock" },
+	  command_pin_unblock,
+	  N_("Unblock the card in the reader by its PUK"),
+	  "[--reader NAME] [--pin-stdin]",
+	  OPTION_READER | OPTION_PIN_STDIN,
+	  0,
+	  0 },
 	{ { "config", "check" },
 	  command_config_check,
 	  N_("Check the configuration"),
@@ -77,11 +91,11 @@ static void print_help(FILE *to)
 	(void)fputs(" hygie [--json] [--socket PATH] COMMAND [ARGUMENT...]\n\n", to);
 	print_line(to, "", tr("Commands:"));
 	for (size_t i = 0; i < array_size(commands); i++) {
-		(void)fprintf(
-			to, "  %s%s%-*s", commands[i].words[0],
-			commands[i].words[1] ? " " : "",
-			commands[i].words[1] ? 5 : 12 - (int)strlen(commands[i].words[0]),
-			commands[i].words[1] ? commands[i].words[1] : "");
+		(void)fprintf(to, "  %s%s%-*s", commands[i].words[0],
+			      commands[i].words[1] ? " " : "",
+			      12 - (int)strlen(commands[i].words[0]) -
+				      (commands[i].words[1] ? 1 : 0),
+			      commands[i].words[1] ? commands[i].words[1] : "");
 		print_line(to, "  ", tr(commands[i].help));
 	}
 	print_line(to, "\n", tr("Options of all commands:"));

@@ -104,6 +104,10 @@ static int look_at_readable(struct hygied *hygied, const struct wanted *wanted,
 	struct trust_verdict verdict;
 	int r;
 
+	if (wanted->any) {
+		add_candidate(candidates, card, "");
+		return 0;
+	}
 	if (!card_certificate(card)) {
 		note_problem(
 			candidates, HYGIE_CARD_UNREADABLE,

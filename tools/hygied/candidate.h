@@ -12,6 +12,7 @@ struct wanted {
 	const char *user;   /* "": whoever the card says */
 	const char *reader; /* "": any */
 	bool enrolment;     /* a card to enrol: it need not be enrolled yet */
+	bool any;           /* whatever can be read, be it nobody's or not trusted */
 };
 
 #define CANDIDATES_MAX 8
@@ -19,8 +20,9 @@ struct wanted {
 struct candidates {
 	size_t count;
 	struct card *card[CANDIDATES_MAX];
-	char user[CANDIDATES_MAX][HYGIE_USER_MAX]; /* whose; "" for an enrolment */
-	bool reading;                              /* a card is being read: wait for it */
+	char user[CANDIDATES_MAX]
+		 [HYGIE_USER_MAX];  /* whose; "" for an enrolment, or any */
+	bool reading;               /* a card is being read: wait for it */
 	enum hygie_outcome problem; /* HYGIE_OK: nothing stands against any card */
 	char problem_text[HYGIE_TEXT_MAX];
 };

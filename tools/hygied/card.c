@@ -24,6 +24,7 @@ struct login {
 	bool running;
 	card_login_callback callback;
 	void *context;
+	bool signs; /* a login; else a change of the PIN, which proves nothing */
 	struct challenge challenge;
 };
 
@@ -209,9 +210,13 @@ static void take_done(struct card *card, const struct wire_message *message)
 	enum hygie_outcome outcome = HYGIE_CARD_BROKEN;
 	struct token_done done;
 
-	if (token_done_read(message, &done) == 0) {
-		outcome = card_certificates_verify(card_certificate(card),
-						   &card->login.challenge, &done);
+	if ((card->login.signs ? token_done_read(message, &done)
+			       : token_done_read_unsigned(message, &done)) == 0) {
+		outcome =
+			card->login.signs
+				? card_certificates_verify(card_certificate(card),
+							   &card->login.challenge, &done)
+				: done.outcome;
 		if (done.has_flags)
 			card->token.flags = done.flags;
 		if (done.text[0])
@@ -439,6 +444,50 @@ bool card_pin_fits(const struct card *card, const struct secret *pin)
 	return card->profile && pin_form_fits(card->profile, &card->token, pin);
 }
 
+bool card_puk_fits(const struct card *card, const struct secret *puk)
+{
+	struct pin_form form = { .min = 0 };
+
+	if (!card->profile)
+		return false;
+	form = pin_form_of_puk(card->profile);
+	return pin_form_is(&form, puk);
+}
+
+enum token_unblock card_unblock_way(const struct card *card)
+{
+	if (!card->profile)
+		return 0;
+	switch (card->profile->unblock) {
+	case PROFILE_UNBLOCK_AUTO:
+		return card->profile->driver[0] ? UNBLOCK_BY_SET_PIN : 0;
+	case PROFILE_UNBLOCK_SET_PIN:
+		return UNBLOCK_BY_SET_PIN;
+	case PROFILE_UNBLOCK_OFFICER:
+		return UNBLOCK_BY_OFFICER;
+	case PROFILE_UNBLOCK_YKCS11:
+		return UNBLOCK_BY_PREFIX;
+	default:
+		return 0;
+	}
+}
+
+struct pin_form card_pin_form(const struct card *card)
+{
+	return card->profile ? pin_form_of_pin(card->profile, &card->token)
+			     : (struct pin_form){ .min = 0 };
+}
+
+bool card_reread_blocked(struct card *card)
+{
+	if (card->state != CARD_READY || !(card->token.flags & TOKEN_PIN_LOCKED))
+		return false;
+	helper_free(card->helper);
+	card->helper = NULL;
+	clean(card);
+	return true;
+}
+
 void card_retry(struct card *card)
 {
 	/* With a reset under way another program holds the reader: wait for that one. */
@@ -465,19 +514,12 @@ static int on_login_timeout(sd_event_source *source, uint64_t usec, void *userda
 	return 0;
 }
 
-int card_login(struct card *card, const struct secret *pin,
-	       const struct challenge *challenge, uint64_t deadline,
-	       card_login_callback callback, void *context)
+/* The helper's one order that holds a PIN. */
+static int use_pin(struct card *card, const struct wire_message *order, uint64_t deadline,
+		   const struct login *login)
 {
-	const struct token_certificate *entry = card_certificate(card);
-	cleanup_message struct wire_message *order = NULL;
 	int r;
 
-	if (card->state != CARD_READY || !entry)
-		return -EPROTO;
-	r = card_order_login(pin, entry, challenge, &order);
-	if (r < 0)
-		return r;
 	r = start_timer(card, deadline, on_login_timeout);
 	if (r < 0)
 		return r;
@@ -486,12 +528,44 @@ int card_login(struct card *card, const struct secret *pin,
 		fail(card, HYGIE_CARD_BROKEN, "its driver takes no orders");
 		return r;
 	}
-	card->login = (struct login){ .running = true,
-				      .callback = callback,
-				      .context = context,
-				      .challenge = *challenge };
+	card->login = *login;
 	set_state(card, CARD_BUSY);
 	return 0;
+}
+
+int card_login(struct card *card, const struct secret *pin,
+	       const struct challenge *challenge, uint64_t deadline,
+	       card_login_callback callback, void *context)
+{
+	const struct token_certificate *entry = card_certificate(card);
+	struct login login = { .running = true,
+			       .callback = callback,
+			       .context = context,
+			       .signs = true,
+			       .challenge = *challenge };
+	cleanup_message struct wire_message *order = NULL;
+	int r;
+
+	if (card->state != CARD_READY || !entry)
+		return -EPROTO;
+	r = card_order_login(pin, entry, challenge, &order);
+	return r < 0 ? r : use_pin(card, order, deadline, &login);
+}
+
+int card_change_pin(struct card *card, enum token_operation operation,
+		    const struct secret *pin, const struct secret *new_pin,
+		    uint64_t deadline, card_login_callback callback, void *context)
+{
+	struct login login = { .running = true,
+			       .callback = callback,
+			       .context = context };
+	cleanup_message struct wire_message *order = NULL;
+	int r;
+
+	if (card->state != CARD_READY)
+		return -EPROTO;
+	r = card_order_pin(operation, card_unblock_way(card), pin, new_pin, &order);
+	return r < 0 ? r : use_pin(card, order, deadline, &login);
 }
 
 void card_login_cancel(struct card *card)

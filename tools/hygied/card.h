@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One card in one reader (or one token that has none), from insertion to removal: its
- * warm helper, what was read from it, and the one login that may run on it. It goes
+ * warm helper, what was read from it, and the one use of its PIN that may run. It goes
  *
  *	READING (helper warms up; card is reset once more) -> READY -> BUSY (a PIN was
  *	sent) -> LEAVING (the login is over; its helper resets the card and ends) ->
@@ -12,6 +12,7 @@
 #pragma once
 
 #include "hygied/challenge.h"
+#include "hygied/pin_form.h"
 #include "hygied/profile.h"
 #include "hygied/readers.h"
 #include "hygied/token_report.h"
@@ -92,7 +93,23 @@ void card_retry(struct card *card);
 /* Whether the PIN could be this card's: lengths and characters of profile and token. */
 bool card_pin_fits(const struct card *card, const struct secret *pin);
 
-/* How a login on the card came out; HYGIE_OK means: PIN right and possession proven. */
+/*
+ * Has a READY card read anew by a new helper, when the last one said that its PIN is
+ * blocked: somebody may have unblocked it since. Returns whether that is so.
+ */
+bool card_reread_blocked(struct card *card);
+
+/* How its module takes a PUK; 0: in no way that its profile knows. */
+enum token_unblock card_unblock_way(const struct card *card);
+
+/* Whether it could be the card's PUK, and what form a PIN of it has. */
+bool card_puk_fits(const struct card *card, const struct secret *puk);
+struct pin_form card_pin_form(const struct card *card);
+
+/*
+ * How one use of the PIN came out. HYGIE_OK of a login means: PIN right and possession
+ * proven; of a change or unblocking: the card says that the new PIN holds.
+ */
 typedef void (*card_login_callback)(void *context, enum hygie_outcome outcome);
 
 /*
@@ -103,6 +120,15 @@ typedef void (*card_login_callback)(void *context, enum hygie_outcome outcome);
 int card_login(struct card *card, const struct secret *pin,
 	       const struct challenge *challenge, uint64_t deadline,
 	       card_login_callback callback, void *context) must_check;
+
+/*
+ * The same with the PIN itself: has a READY card change it, or set a new one by its PUK
+ * (`pin`). Both NULL at a pin-pad.
+ */
+int card_change_pin(struct card *card, enum token_operation operation,
+		    const struct secret *pin, const struct secret *new_pin,
+		    uint64_t deadline, card_login_callback callback,
+		    void *context) must_check;
 
 /*
  * Drops the running login without a callback; the helper gets a moment to let the card

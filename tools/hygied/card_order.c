@@ -86,3 +86,24 @@ int card_order_login(const struct secret *pin,
 	*ret_order = order;
 	return 0;
 }
+
+int card_order_pin(enum token_operation operation, enum token_unblock way,
+		   const struct secret *pin, const struct secret *new_pin,
+		   struct wire_message **ret_order)
+{
+	struct wire_message *order;
+	int r;
+
+	r = wire_message_new(WIRE_ORDER_PIN, &order);
+	if (r < 0)
+		return r;
+	wire_add_u32(order, TAG_OPERATION, operation);
+	if (operation == TOKEN_PIN_UNBLOCK)
+		wire_add_u32(order, TAG_UNBLOCK_BY, way);
+	if (pin)
+		wire_add_secret(order, TAG_PIN, pin);
+	if (new_pin)
+		wire_add_secret(order, TAG_NEW_PIN, new_pin);
+	*ret_order = order;
+	return 0;
+}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The two orders that a helper gets, built from profile, settings and readers.
+ * The orders that a helper gets, built from profile, settings and readers.
  */
 #pragma once
 
@@ -11,6 +11,14 @@ int card_order_start(const struct card_environment *environment,
 		     const struct profile *profile, const char *reader,
 		     struct wire_message **ret_order, char *reason,
 		     size_t reason_size) must_check;
+
+/*
+ * WIRE_ORDER_PIN: `pin` is what holds now, or the PUK, as `operation` says; both NULL at
+ * a pin-pad.
+ */
+int card_order_pin(enum token_operation operation, enum token_unblock way,
+		   const struct secret *pin, const struct secret *new_pin,
+		   struct wire_message **ret_order) must_check;
 
 /* WIRE_ORDER_LOGIN: the PIN (NULL at a pin-pad) and one signature over the challenge. */
 int card_order_login(const struct secret *pin,

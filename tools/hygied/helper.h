@@ -33,7 +33,7 @@ int helper_start(sd_event *loop, const char *program, const struct wire_message 
 		 const struct helper_callbacks *callbacks, void *context,
 		 struct helper **ret_helper) must_check;
 
-/* Sends WIRE_ORDER_LOGIN, once. */
+/* Sends WIRE_ORDER_LOGIN or WIRE_ORDER_PIN, once. */
 int helper_login(struct helper *helper, const struct wire_message *order) must_check;
 
 /*

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The dialogue of authentication and enrolment; see login.h. It moves on events only: a
+ * The dialogue of authentication, enrolment and a PIN's change; see login.h. It moves on events only: a
  * card's change, the person's answer, the card's answer, or one timer.
  */
 #include "hygied/login.h"
@@ -8,6 +8,7 @@
 #include "hygied/candidate.h"
 #include "hygied/login_request.h"
 #include "hygied/login_result.h"
+#include "hygied/pin_dialogue.h"
 #include "hygied/reset.h"
 #include "libhygie/deadline.h"
 #include "libhygie/log.h"
@@ -26,6 +27,7 @@ static void prove(struct login *login);
 static void finish(struct login *login, enum hygie_outcome outcome, const char *text)
 {
 	login->stage = LOGIN_FINISHED;
+	login_forget_pins(login);
 	login->timer = sd_event_source_disable_unref(login->timer);
 	login_result_send(login, outcome, text);
 }
@@ -98,6 +100,8 @@ static void tell_insert(struct login *login)
 	if (login->told_insert || login->pretyped)
 		return;
 	login->told_insert = true;
+	if (login->check)
+		return;
 	peer_say(login->peer, WIRE_INFO, named ? TEXT_INSERT_CARD_OF : TEXT_INSERT_CARD,
 		 arguments, named ? 1 : 0);
 }
@@ -206,18 +210,33 @@ static void probe(struct login *login)
 		finish(login, HYGIE_FAULT, NULL);
 }
 
+/* Another program may have unblocked the card since it was read: look before refusing. */
+static bool reread(struct login *login, struct card *card)
+{
+	if (login->reread || login->pin_operation == TOKEN_PIN_UNBLOCK)
+		return false;
+	login->reread = true;
+	return card_reread_blocked(card);
+}
+
 static void take_card(struct login *login, struct card *card, const char *user)
 {
 	const struct token_certificate *entry = card_certificate(card);
 
+	if (reread(login, card))
+		return; /* its change calls choose() */
 	login->card = card;
-	memcpy(login->key_id, certificate_key_id(entry->certificate),
-	       sizeof(login->key_id));
-	if (!login->enrolment)
+	if (entry)
+		memcpy(login->key_id, certificate_key_id(entry->certificate),
+		       sizeof(login->key_id));
+	if (!login->enrolment && !login->any_card)
 		(void)snprintf(login->user, sizeof(login->user), "%s", user);
 	if (login->enrolment)
 		login_result_describe_card(login);
-	probe(login);
+	if (login->check)
+		finish(login, HYGIE_OK, NULL);
+	else
+		probe(login);
 }
 
 static bool several_users(const struct candidates *candidates)
@@ -232,7 +251,8 @@ static void choose(struct login *login)
 {
 	struct wanted wanted = { .user = login->user,
 				 .reader = login->reader,
-				 .enrolment = login->enrolment };
+				 .enrolment = login->enrolment,
+				 .any = login->any_card };
 	struct candidates candidates;
 
 	login->stage = LOGIN_CHOOSING;
@@ -241,7 +261,7 @@ static void choose(struct login *login)
 		return;
 	}
 	note_reading(login, candidates.reading);
-	if (candidates.count > 1 && login->enrolment)
+	if (candidates.count > 1 && (login->enrolment || login->pin_operation))
 		finish(login, HYGIE_REFUSED,
 		       N_("Several cards are in. Name the reader with --reader, or take "
 			  "the others out."));
@@ -255,62 +275,31 @@ static void choose(struct login *login)
 		finish(login, candidates.problem, candidates.problem_text);
 }
 
-/* What the token says of its PIN: HYGIE_OK to go on. */
-static enum hygie_outcome judge_pin_state(const struct login *login)
+/* NOLINTNEXTLINE(misc-no-recursion): as ask_pin() */
+static void prompt_pin(struct login *login)
 {
-	uint32_t flags = card_token_flags(login->card);
-
-	if (flags & TOKEN_PIN_LOCKED)
-		return HYGIE_PIN_BLOCKED;
-	/* A token that asks no PIN is one factor, whatever its certificate says. */
-	if (flags & (TOKEN_PIN_NOT_INITIALIZED | TOKEN_LOGIN_NOT_REQUIRED))
-		return HYGIE_PIN_NOT_SET;
-	if ((flags & TOKEN_PIN_FINAL_TRY) && login->pretyped)
-		return HYGIE_PIN_LAST_TRY;
-	return HYGIE_OK;
-}
-
-static const char *holder(const struct login *login)
-{
-	const struct token_certificate *entry = card_certificate(login->card);
-
-	return entry && entry->has_identity ? entry->identity.display_name : login->user;
-}
-
-static enum hygie_text pin_prompt(const struct login *login, bool last)
-{
-	if (last)
-		return TEXT_PIN_PROMPT_LAST;
-	return login->or_password ? TEXT_PIN_OR_PASSWORD : TEXT_PIN_PROMPT;
-}
-
-/* NOLINTNEXTLINE(misc-no-recursion): prove() comes back once, told_last is set then */
-static void ask_pin(struct login *login)
-{
-	uint32_t flags = card_token_flags(login->card);
-	enum hygie_outcome outcome = judge_pin_state(login);
-	const char *arguments[] = { holder(login) };
-	bool last = (flags & TOKEN_PIN_FINAL_TRY) != 0;
-
-	if (outcome != HYGIE_OK || login->prompts++ >= PROMPTS_MAX) {
-		finish(login, outcome != HYGIE_OK ? outcome : HYGIE_REFUSED, NULL);
-		return;
-	}
-	login->told_last = last;
-	if (last || (flags & TOKEN_PIN_COUNT_LOW))
-		peer_say(login->peer, WIRE_WARNING, last ? TEXT_PIN_LAST : TEXT_PIN_LOW,
-			 NULL, 0);
-	if (flags & TOKEN_PIN_PAD) {
-		peer_say(login->peer, WIRE_INFO, TEXT_PIN_PAD, arguments, 1);
+	if (!pin_dialogue_ask(login)) {
 		login->deadline = deadline_after(login->hygied->settings.pinpad_deadline);
 		prove(login);
 		return;
 	}
 	login->stage = LOGIN_ASKING_PIN;
-	peer_ask(login->peer, login->or_password ? PROMPT_OR_PASSWORD : 0,
-		 pin_prompt(login, last), arguments, 1);
 	set_timer(login, deadline_after(login->hygied->settings.pin_wait),
 		  login_on_silence);
+}
+
+/* NOLINTNEXTLINE(misc-no-recursion): prove() comes back once, told_last is set then */
+static void ask_pin(struct login *login)
+{
+	enum hygie_outcome outcome = pin_dialogue_judge(login);
+
+	if (outcome != HYGIE_OK || login->prompts++ >= PROMPTS_MAX) {
+		finish(login, outcome != HYGIE_OK ? outcome : HYGIE_REFUSED, NULL);
+		return;
+	}
+	pin_dialogue_introduce(login);
+	login->pin_step = LOGIN_PIN_OLD;
+	prompt_pin(login);
 }
 
 static int on_queue_timeout(sd_event_source *source, uint64_t usec, void *userdata)
@@ -335,6 +324,8 @@ static enum hygie_outcome check_before_pin(struct login *login, const char **ret
 	struct trust_verdict verdict;
 
 	*ret_text = NULL;
+	if (login->any_card) /* it never left: on_card_leaving() */
+		return pin_dialogue_judge(login);
 	if (!entry || memcmp(certificate_key_id(entry->certificate), login->key_id,
 			     sizeof(login->key_id)) != 0)
 		return HYGIE_CARD_REMOVED;
@@ -344,24 +335,32 @@ static enum hygie_outcome check_before_pin(struct login *login, const char **ret
 		*ret_text = trust_reason_text(verdict.reason);
 		return HYGIE_CARD_UNTRUSTED;
 	}
-	return judge_pin_state(login);
+	return pin_dialogue_judge(login);
+}
+
+static int change_pin(struct login *login)
+{
+	login->sent = true;
+	return card_change_pin(login->card, login->pin_operation, login->pin,
+			       login->new_pin, login->deadline, on_proven, login);
 }
 
 static void send_pin(struct login *login)
 {
 	struct challenge challenge;
-	struct secret *pin = login->pin;
-	int r;
+	int r = 0;
 
-	r = challenge_new(login->enrolment ? "hygie-enrol-v1" : "hygie-auth-v1",
-			  login->user, login->service, &challenge);
+	if (!login->pin_operation)
+		r = challenge_new(login->enrolment ? "hygie-enrol-v1" : "hygie-auth-v1",
+				  login->user, login->service, &challenge);
 	login->stage = LOGIN_PROVING;
 	login->timer = sd_event_source_disable_unref(login->timer);
-	login->pin = NULL;
-	if (r >= 0)
-		r = card_login(login->card, pin, &challenge, login->deadline, on_proven,
-			       login);
-	secret_free(pin);
+	if (r >= 0 && login->pin_operation)
+		r = change_pin(login);
+	else if (r >= 0)
+		r = card_login(login->card, login->pin, &challenge, login->deadline,
+			       on_proven, login);
+	login_forget_pins(login);
 	if (r < 0)
 		finish(login, HYGIE_CARD_BROKEN, NULL);
 }
@@ -391,14 +390,14 @@ static void prove(struct login *login)
 	outcome = check_before_pin(login, &text);
 	if (outcome != HYGIE_OK) {
 		finish(login, outcome, text);
-	} else if ((card_token_flags(login->card) & TOKEN_PIN_FINAL_TRY) &&
+	} else if (login->pin_operation != TOKEN_PIN_UNBLOCK &&
+		   (card_token_flags(login->card) & TOKEN_PIN_FINAL_TRY) &&
 		   !login->told_last) {
 		/*
 		 * A try was lost meanwhile: the last one is typed knowingly or not at
 		 * all.
 		 */
-		secret_free(login->pin);
-		login->pin = NULL;
+		login_forget_pins(login);
 		ask_pin(login);
 	} else {
 		send_pin(login);
@@ -431,6 +430,24 @@ static void take_instead_of_card(struct login *login, const struct secret *answe
 		finish(login, HYGIE_PIN_MALFORMED, NULL);
 }
 
+static void take_pin(struct login *login, struct secret *answer)
+{
+	enum hygie_outcome outcome;
+
+	switch (pin_dialogue_take(login, answer, &outcome)) {
+	case PIN_ASK_ON:
+		prompt_pin(login);
+		break;
+	case PIN_COMPLETE:
+		login->deadline = deadline_after(login->hygied->settings.deadline);
+		prove(login);
+		break;
+	default:
+		finish(login, outcome, NULL);
+		break;
+	}
+}
+
 static void on_answer(void *self, struct secret *answer)
 {
 	cleanup_secret struct secret *owned = answer;
@@ -440,16 +457,9 @@ static void on_answer(void *self, struct secret *answer)
 		take_who(login, answer);
 	} else if (login->stage == LOGIN_ASKING_CARD) {
 		take_instead_of_card(login, answer);
-	} else if (login->stage == LOGIN_ASKING_PIN && secret_size(answer) == 0) {
-		finish(login, HYGIE_GAVE_UP, NULL);
-	} else if (login->stage == LOGIN_ASKING_PIN &&
-		   !card_pin_fits(login->card, answer)) {
-		finish(login, HYGIE_PIN_MALFORMED, NULL);
 	} else if (login->stage == LOGIN_ASKING_PIN) {
-		login->pin = owned;
 		owned = NULL;
-		login->deadline = deadline_after(login->hygied->settings.deadline);
-		prove(login);
+		take_pin(login, answer);
 	}
 }
 
@@ -487,7 +497,7 @@ static void login_free(void *self)
 		card_login_cancel(login->card);
 	(void)sd_event_source_disable_unref(login->timer);
 	reset_free(login->probe);
-	secret_free(login->pin);
+	login_forget_pins(login);
 	free(login);
 }
 
@@ -516,10 +526,13 @@ void login_serve(struct hygied *hygied, struct peer *peer,
 		finish(login, HYGIE_BAD_REQUEST, NULL);
 		return;
 	}
-	login->pretyped = settings_is_pretyped(settings, login->service);
-	login->or_password =
-		!login->enrolment && settings_takes_password(settings, login->service);
-	login->card_deadline = deadline_after(login->pretyped ? 0 : settings->card_wait);
+	/* One text for all prompts is no old and new PIN: it comes to nothing by itself. */
+	login->pretyped =
+		!login->pin_operation && settings_is_pretyped(settings, login->service);
+	login->or_password = !login->enrolment && !login->pin_operation &&
+			     settings_takes_password(settings, login->service);
+	login->card_deadline =
+		deadline_after(login->pretyped || login->check ? 0 : settings->card_wait);
 	outcome = login_request_admit(login);
 	if (outcome != HYGIE_OK) {
 		finish(login, outcome, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The request that begins a login or an enrolment: parsed whole, then admitted or not,
+ * The request that begins a login, an enrolment or a PIN's change: parsed whole, then admitted or not,
  * before anybody is asked anything.
  */
 #pragma once

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How a login or enrolment ends; see login_result.h.
+ * How a login, an enrolment or a PIN's change ends; see login_result.h.
  */
 #include "hygied/login_result.h"
 
@@ -124,6 +124,18 @@ static enum hygie_outcome store_enrolment(const struct login *login)
 	return r < 0 ? HYGIE_BROKEN_SETUP : HYGIE_OK;
 }
 
+static const char *action_name(const struct login *login)
+{
+	switch (login->pin_operation) {
+	case TOKEN_PIN_CHANGE:
+		return "pin-change";
+	case TOKEN_PIN_UNBLOCK:
+		return "pin-unblock";
+	default:
+		return login->enrolment ? "enrol" : "authenticate";
+	}
+}
+
 static void audit(const struct login *login, enum hygie_outcome outcome)
 {
 	char card[CARD_ID_SIZE] = "", uid[16], took[24];
@@ -137,7 +149,7 @@ static void audit(const struct login *login, enum hygie_outcome outcome)
 	(void)snprintf(took, sizeof(took), "%llu",
 		       (unsigned long long)(monotonic_now() - login->started) / 1000);
 	log_audit(
-		login->enrolment ? "enrol" : "authenticate", outcome,
+		action_name(login), outcome,
 		(const struct log_field[]){
 			{ "HYGIE_USER", login->user[0] ? login->user : NULL },
 			{ "HYGIE_SERVICE", login->service[0] ? login->service : NULL },
@@ -215,11 +227,49 @@ static void send_success(struct login *login)
 	peer_finish_with(login->peer, result);
 }
 
+/* The card says that the new PIN holds, or, of a check, nothing was tried. */
+static void send_pin_done(struct login *login)
+{
+	const struct token_certificate *entry = certificate_of(login);
+	cleanup_message struct wire_message *result = NULL;
+
+	if (!login->check)
+		audit(login, HYGIE_OK);
+	if (wire_message_new(WIRE_RESULT, &result) < 0) {
+		peer_finish(login->peer, HYGIE_FAULT, NULL);
+		return;
+	}
+	wire_add_u32(result, TAG_OUTCOME, HYGIE_OK);
+	if (!login->check)
+		wire_add_string(result, TAG_TEXT,
+				text_template(login->pin_operation == TOKEN_PIN_CHANGE
+						      ? TEXT_PIN_CHANGED
+						      : TEXT_PIN_UNBLOCKED));
+	if (login->user[0])
+		wire_add_string(result, TAG_USER, login->user);
+	if (entry && entry->has_identity)
+		wire_add_string(result, TAG_HOLDER, entry->identity.display_name);
+	peer_finish_with(login->peer, result);
+}
+
+/*
+ * The PIN was on its way to the card, and nothing came back: it may hold already. Wrong
+ * PINs and the like are the card's answers.
+ */
+static bool pin_is_uncertain(const struct login *login, enum hygie_outcome outcome)
+{
+	return login->pin_operation && login->sent &&
+	       (outcome == HYGIE_CARD_REMOVED || outcome == HYGIE_CARD_SILENT ||
+		outcome == HYGIE_CARD_BROKEN);
+}
+
 /* What a wrong PIN left of the tries, as far as the token tells; NULL: it does not. */
 static const char *refusal_text(const struct login *login, enum hygie_outcome outcome)
 {
 	uint32_t flags = login->card ? card_token_flags(login->card) : 0;
 
+	if (pin_is_uncertain(login, outcome))
+		return text_template(TEXT_PIN_UNCERTAIN);
 	if (outcome != HYGIE_PIN_WRONG)
 		return NULL;
 	if (flags & TOKEN_PIN_LOCKED)
@@ -240,8 +290,20 @@ void login_result_abandon(const struct login *login)
 	audit(login, HYGIE_GAVE_UP);
 }
 
+void login_forget_pins(struct login *login)
+{
+	secret_free(login->pin);
+	secret_free(login->new_pin);
+	login->pin = NULL;
+	login->new_pin = NULL;
+}
+
 void login_result_send(struct login *login, enum hygie_outcome outcome, const char *text)
 {
+	if (outcome == HYGIE_OK && login->pin_operation) {
+		send_pin_done(login);
+		return;
+	}
 	/* Told otherwise already (it cancelled): nothing is stored behind its back. */
 	if (outcome == HYGIE_OK && peer_is_finished(login->peer))
 		outcome = HYGIE_GAVE_UP;
@@ -252,6 +314,7 @@ void login_result_send(struct login *login, enum hygie_outcome outcome, const ch
 		send_success(login);
 		return;
 	}
-	audit(login, outcome);
+	if (!login->check)
+		audit(login, outcome);
 	peer_finish(login->peer, outcome, text ? text : refusal_text(login, outcome));
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The state of one login dialogue, and how it ends: what is stored, told and audited. The
- * one place from which success can come.
+ * The state of one dialogue that uses a PIN (a login, an enrolment, a change of the PIN),
+ * and how it ends: what is stored, told and audited. The one place from which success can
+ * come.
  */
 #pragma once
 
@@ -19,17 +20,32 @@ enum login_stage {
 	LOGIN_FINISHED,
 };
 
+/* The prompt of a PIN change or unblocking that is open. */
+enum login_pin_step {
+	LOGIN_PIN_OLD, /* the PIN that holds, or the PUK; of a login, the PIN */
+	LOGIN_PIN_NEW,
+	LOGIN_PIN_AGAIN,
+};
+
 struct login {
 	struct hygied *hygied;
 	struct peer *peer;
 	bool enrolment, reassign, pretyped, or_password;
+	enum token_operation pin_operation; /* 0: a login or an enrolment */
+	bool check;    /* asks only whether the PIN could be changed */
+	bool any_card; /* root's, with nobody's name */
 	char user[HYGIE_USER_MAX];
 	char service[HYGIE_SERVICE_MAX];
 	char reader[READER_NAME_MAX];
 	enum login_stage stage;
 	struct card *card; /* borrowed; NULL once it left */
 	uint8_t key_id[HYGIE_KEY_ID_SIZE];
-	struct secret *pin; /* owned, while queued */
+	struct secret *pin;     /* owned, while queued; of an unblocking, the PUK */
+	struct secret *new_pin; /* owned, likewise */
+	enum login_pin_step pin_step;
+	bool pin_missed; /* a new PIN that would not do: it is asked for once more only */
+	bool sent;       /* to the card, of a change of the PIN */
+	bool reread;     /* the card was blocked, and was read anew once */
 	struct reset *probe;
 	sd_event_source *timer;
 	uint64_t started, card_deadline, reading_deadline;
@@ -54,3 +70,6 @@ void login_result_send(struct login *login, enum hygie_outcome outcome, const ch
  * The client went away before there was a result: that, too, is for the auditor to see.
  */
 void login_result_abandon(const struct login *login);
+
+/* Forgets the PINs. */
+void login_forget_pins(struct login *login);

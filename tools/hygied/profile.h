@@ -26,6 +26,14 @@ enum profile_pin_charset {
 	PROFILE_PIN_ANY,
 };
 
+enum profile_unblock {
+	PROFILE_UNBLOCK_AUTO = 0, /* as OpenSC does it, where it is OpenSC */
+	PROFILE_UNBLOCK_NO,
+	PROFILE_UNBLOCK_SET_PIN,
+	PROFILE_UNBLOCK_OFFICER,
+	PROFILE_UNBLOCK_YKCS11,
+};
+
 struct profile {
 	char name[CONFIG_NAME_SIZE];
 	char file[PROFILE_PATH_SIZE]; /* where it was read, for messages */
@@ -47,6 +55,12 @@ struct profile {
 	unsigned pin_min;
 	unsigned pin_max;
 	int pin_charset; /* enum profile_pin_charset */
+
+	/* The PUK, likewise. */
+	unsigned puk_min;
+	unsigned puk_max;
+	int puk_charset;
+	int unblock; /* enum profile_unblock */
 
 	/* What the helper grants the module. */
 	struct profile_paths {

@@ -231,6 +231,8 @@ static int parse_environment(const struct config_value *value, void *field, char
 }
 
 static const char *const charset_words[] = { "digits", "alphanumeric", "any", NULL };
+static const char *const unblock_words[] = { "auto",    "no",     "set-pin",
+					     "officer", "ykcs11", NULL };
 
 #define field_of(member)                                                                 \
 	.offset = offsetof(struct profile_draft, member),                                \
@@ -255,6 +257,18 @@ static const struct config_key keys[] = {
 	{ "card", "pin_charset", config_parse_word, field_of(profile.pin_charset),
 	  .default_text = "digits", .words = charset_words,
 	  .documentation = "what a PIN is made of" },
+	{ "card", "puk_min", config_parse_unsigned, field_of(profile.puk_min),
+	  .default_text = "4", .minimum = 1, .maximum = PIN_MAX,
+	  .documentation = "shortest PUK, in bytes" },
+	{ "card", "puk_max", config_parse_unsigned, field_of(profile.puk_max),
+	  .default_text = "16", .minimum = 1, .maximum = PIN_MAX,
+	  .documentation = "longest PUK, in bytes" },
+	{ "card", "puk_charset", config_parse_word, field_of(profile.puk_charset),
+	  .default_text = "any", .words = charset_words,
+	  .documentation = "what a PUK is made of" },
+	{ "card", "unblock", config_parse_word, field_of(profile.unblock),
+	  .default_text = "auto", .words = unblock_words,
+	  .documentation = "how the module takes a PUK" },
 	{ "card", "exclusive", config_parse_bool, field_of(profile.exclusive),
 	  .default_text = "no",
 	  .documentation = "whether the module shuts other programs out during a login" },
@@ -289,6 +303,8 @@ static const char *draft_mistake(const struct profile_draft *draft)
 		return "does not say how long a PIN is: add pin_min = and pin_max =";
 	if (profile->pin_min > profile->pin_max)
 		return "has a pin_min above its pin_max";
+	if (profile->puk_min > profile->puk_max)
+		return "has a puk_min above its puk_max";
 	return NULL;
 }
 

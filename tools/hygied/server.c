@@ -43,6 +43,8 @@ static const struct {
 } services[] = {
 	{ WIRE_REQUEST_AUTHENTICATE, login_serve },
 	{ WIRE_REQUEST_ENROL, login_serve },
+	{ WIRE_REQUEST_PIN_CHANGE, login_serve },
+	{ WIRE_REQUEST_PIN_UNBLOCK, login_serve },
 	{ WIRE_REQUEST_STATUS, request_status },
 	{ WIRE_REQUEST_CARDS, request_cards },
 	{ WIRE_REQUEST_REVOKE, request_revoke },

@@ -95,6 +95,12 @@ static enum hygie_outcome token_outcome(uint32_t value)
 	case HYGIE_BROKEN_SETUP:
 	case HYGIE_FAULT:
 	case HYGIE_BAD_REQUEST:
+	case HYGIE_PUK_WRONG:
+	case HYGIE_PUK_BLOCKED:
+	case HYGIE_PUK_MALFORMED:
+	case HYGIE_PIN_NEW_UNFIT:
+	case HYGIE_PIN_NEW_REFUSED:
+	case HYGIE_PIN_FIXED:
 		return outcome;
 	default:
 		return HYGIE_CARD_BROKEN;
@@ -114,7 +120,8 @@ static int done_read_signature(const struct wire_message *message,
 	return wire_get_bytes(message, TAG_DATA, &done->signature, &done->signature_size);
 }
 
-int token_done_read(const struct wire_message *message, struct token_done *ret_done)
+int token_done_read_unsigned(const struct wire_message *message,
+			     struct token_done *ret_done)
 {
 	struct token_done done = { .outcome = HYGIE_REFUSED };
 	uint32_t outcome;
@@ -126,16 +133,25 @@ int token_done_read(const struct wire_message *message, struct token_done *ret_d
 	done.outcome = token_outcome(outcome);
 	if (wire_message_type(message) == WIRE_REPORT_FAILED && done.outcome == HYGIE_OK)
 		return -EBADMSG;
-	if (done.outcome == HYGIE_OK) {
-		r = done_read_signature(message, &done);
-		if (r < 0)
-			return as_nonsense(r);
-	}
 	done.has_flags = wire_get_u32(message, TAG_TOKEN_FLAGS, &done.flags) == 0;
 	r = wire_optional(
 		wire_get_string(message, TAG_TEXT, done.text, sizeof(done.text)));
 	if (r < 0)
 		return as_nonsense(r);
+	*ret_done = done;
+	return 0;
+}
+
+int token_done_read(const struct wire_message *message, struct token_done *ret_done)
+{
+	struct token_done done;
+	int r;
+
+	r = token_done_read_unsigned(message, &done);
+	if (r >= 0 && done.outcome == HYGIE_OK)
+		r = as_nonsense(done_read_signature(message, &done));
+	if (r < 0)
+		return r;
 	*ret_done = done;
 	return 0;
 }

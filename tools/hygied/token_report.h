@@ -67,3 +67,7 @@ struct token_done {
 /* Reads WIRE_REPORT_DONE or WIRE_REPORT_FAILED. -EBADMSG on nonsense. */
 int token_done_read(const struct wire_message *message,
 		    struct token_done *ret_done) must_check;
+
+/* The same after WIRE_ORDER_PIN, to which no signature belongs. */
+int token_done_read_unsigned(const struct wire_message *message,
+			     struct token_done *ret_done) must_check;

@@ -137,6 +137,37 @@ static const struct outcome_row rows[HYGIE_OUTCOME_COUNT] = {
 			      N_("There is no such enrolment. \"hygie cards\" shows those "
 				 "that there are."),
 			      PAM_USER_UNKNOWN, 5 },
+	[HYGIE_PUK_WRONG] = { "puk-wrong",
+			      N_("Wrong PUK (unblocking code). The card counts these too, and is "
+				 "lost when none is left. Look it up in the letter that came with "
+				 "the card before you try again."),
+			      PAM_AUTH_ERR, 4 },
+	[HYGIE_PUK_BLOCKED] = { "puk-blocked",
+				N_("The card took too many wrong PUKs (unblocking codes) and cannot "
+				   "be unblocked any more. Ask its issuer for a new card."),
+				PAM_MAXTRIES, 4 },
+	[HYGIE_PUK_MALFORMED] = { "puk-malformed",
+				  N_("That cannot be this card's PUK (wrong length or characters). "
+				     "It was not sent to the card: no try was spent."),
+				  PAM_AUTH_ERR, 4 },
+	[HYGIE_PINS_DIFFER] = { "pins-differ",
+				N_("The new PIN was not typed the same way twice. Nothing was sent "
+				   "to the card: start again."),
+				PAM_AUTH_ERR, 4 },
+	[HYGIE_PIN_NEW_UNFIT] = { "pin-new-unfit",
+				  N_("That cannot be the new PIN: wrong length or characters, or "
+				     "the old one again. Nothing was sent to the card: start again "
+				     "with another."),
+				  PAM_AUTH_ERR, 4 },
+	[HYGIE_PIN_NEW_REFUSED] = { "pin-new-refused",
+				    N_("The card did not take the new PIN (too simple, or one that "
+				       "it had before?). Nothing was changed: start again with "
+				       "another."),
+				    PAM_AUTH_ERR, 4 },
+	[HYGIE_PIN_FIXED] = { "pin-fixed",
+			      N_("The card's driver cannot do that. Change or unblock the PIN with "
+				 "its issuer's tool."),
+			      PAM_AUTH_ERR, 4 },
 };
 
 static const struct outcome_row *row_of(enum hygie_outcome outcome)

@@ -42,6 +42,13 @@ enum hygie_outcome {
 	HYGIE_ALREADY_ENROLLED, /* the card belongs to another user already */
 	HYGIE_NOT_FOUND,        /* no such enrolment, user or card */
 	HYGIE_NO_SUCH_USER,     /* the system knows no user of that name */
+	HYGIE_PUK_WRONG,
+	HYGIE_PUK_BLOCKED,
+	HYGIE_PUK_MALFORMED,   /* cannot be this card's PUK; was not sent to it */
+	HYGIE_PINS_DIFFER,     /* the new PIN was typed in two ways */
+	HYGIE_PIN_NEW_UNFIT,   /* cannot be a new PIN; was not sent to the card */
+	HYGIE_PIN_NEW_REFUSED, /* the card did not take the new PIN */
+	HYGIE_PIN_FIXED,       /* the driver cannot change or unblock it */
 	HYGIE_OUTCOME_COUNT
 };
 

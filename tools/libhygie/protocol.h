@@ -6,7 +6,7 @@
  *	client  -> hygied	REQUEST_*, then ANSWER to each prompt, or CANCEL
  *	hygied  -> client	{ INFO | WARNING | PROMPT | PROGRESS | ITEM }*, then RESULT
  *
- *	hygied  -> hygie-token	ORDER_START, later at most one ORDER_LOGIN
+ *	hygied  -> hygie-token	ORDER_START, later at most one ORDER_LOGIN or ORDER_PIN
  *	hygie-token -> hygied	REPORT_TOKEN, REPORT_CERTIFICATE*, REPORT_READY; REPORT_DONE;
  *				or REPORT_FAILED at any point
  *
@@ -37,6 +37,8 @@ enum wire_type {
 	WIRE_REQUEST_CARDS = 0x0105,  /* enrolments, as ITEMs */
 	WIRE_REQUEST_ENROL = 0x0106,
 	WIRE_REQUEST_REVOKE = 0x0107,
+	WIRE_REQUEST_PIN_CHANGE = 0x0110,
+	WIRE_REQUEST_PIN_UNBLOCK = 0x0111,
 	WIRE_ANSWER = 0x0180,
 	WIRE_CANCEL = 0x0181,
 
@@ -49,6 +51,7 @@ enum wire_type {
 
 	WIRE_ORDER_START = 0x0301,
 	WIRE_ORDER_LOGIN = 0x0302,
+	WIRE_ORDER_PIN = 0x0303, /* change the PIN, or set it by the PUK */
 	WIRE_REPORT_TOKEN = 0x0401,
 	WIRE_REPORT_CERTIFICATE = 0x0402,
 	WIRE_REPORT_READY = 0x0403,
@@ -119,13 +122,16 @@ enum wire_tag {
 	TAG_TOKEN_FLAGS = 0x56,      /* u32, enum token_flag */
 	TAG_CERTIFICATE_TEXT = 0x57, /* bytes to hygie: DER of an ITEM, for --json */
 	TAG_OAEP_HASH = 0x58,        /* u32: 1 or 256, for RSA-OAEP decryption */
-	TAG_SECRET = 0x59, /* secret bytes, decrypted, in order of the operations */
+	TAG_SECRET = 0x59,     /* secret bytes, decrypted, in order of the operations */
+	TAG_NEW_PIN = 0x5A,    /* secret bytes; absent: pin-pad */
+	TAG_UNBLOCK_BY = 0x5B, /* u32, enum token_unblock, with TOKEN_PIN_UNBLOCK */
 };
 
-/* TAG_FLAGS of WIRE_REQUEST_AUTHENTICATE and WIRE_REQUEST_ENROL. */
+/* TAG_FLAGS of WIRE_REQUEST_AUTHENTICATE, _ENROL and _PIN_CHANGE. */
 enum request_flag {
 	REQUEST_REASSIGN = 1u << 1, /* enrol a card that is another user's */
 	REQUEST_SILENT = 1u << 2,   /* PAM_SILENT: no INFO, no WARNING */
+	REQUEST_CHECK = 1u << 3,    /* PIN_CHANGE: only say whether it could be */
 };
 
 /* TAG_FLAGS of WIRE_PROMPT. */
@@ -144,6 +150,16 @@ enum token_operation {
 	TOKEN_SIGN = 1, /* TAG_OBJECT_ID, TAG_DATA: the bytes, not a digest */
 	TOKEN_DECRYPT =
 		2, /* TAG_OBJECT_ID, TAG_DATA, TAG_OAEP_HASH (absent: PKCS#1 v1.5) */
+	/* of ORDER_PIN, where TAG_PIN is: */
+	TOKEN_PIN_CHANGE = 3,  /* the PIN that holds now */
+	TOKEN_PIN_UNBLOCK = 4, /* the PUK */
+};
+
+/* How the module takes a PUK. The zero is: not at all. */
+enum token_unblock {
+	UNBLOCK_BY_SET_PIN = 1, /* C_SetPIN without a login; as OpenSC is set up here */
+	UNBLOCK_BY_OFFICER = 2, /* C_Login as security officer, C_InitPIN */
+	UNBLOCK_BY_PREFIX = 3,  /* C_SetPIN with "puk:" and "pin:" before them: ykcs11 */
 };
 
 /* How a signature was made, as hygied must verify it. Raw r || s for ECDSA. */

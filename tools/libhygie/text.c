@@ -29,6 +29,31 @@ static const char *const templates[TEXT_COUNT] = {
 	[TEXT_CARD_OR_PASSWORD] =
 		N_("Insert the card of {1} and press Enter, or type the password: "),
 	[TEXT_CARDS_REVOKED] = N_("{1} cards were revoked."),
+	[TEXT_PIN_CURRENT] = N_("Current PIN of {1}: "),
+	[TEXT_PIN_CURRENT_LAST] =
+		N_("Last try. Current PIN of {1}, or nothing to stop: "),
+	[TEXT_PUK_PROMPT] = N_("PUK (unblocking code) of {1}: "),
+	[TEXT_PIN_NEW] = N_("New PIN: "),
+	[TEXT_PIN_NEW_AGAIN] = N_("New PIN again: "),
+	[TEXT_PIN_CARD] = N_("Card of {1} in {2}."),
+	[TEXT_PIN_NEW_DIGITS] = N_("A new PIN has {1} digits."),
+	[TEXT_PIN_NEW_LETTERS] = N_("A new PIN has {1} letters and digits."),
+	[TEXT_PIN_NEW_ANY] = N_("A new PIN has {1} characters."),
+	[TEXT_PINS_DIFFER] = N_("The two differ. Once more:"),
+	[TEXT_PIN_NEW_UNFIT] = N_(
+		"That cannot be the new PIN: wrong length or characters, or the old one "
+		"again. Once more:"),
+	[TEXT_PIN_PAD_CHANGE] = N_(
+		"{1}: type on the reader's keys what it asks for: your PIN, then the new "
+		"one, twice."),
+	[TEXT_PIN_PAD_UNBLOCK] = N_(
+		"{1}: type on the reader's keys what it asks for: the PUK, then the new "
+		"PIN, twice."),
+	[TEXT_PIN_CHANGED] = N_("The PIN is changed."),
+	[TEXT_PIN_UNBLOCKED] = N_("The card is unblocked. The new PIN holds."),
+	[TEXT_PIN_UNCERTAIN] = N_(
+		"The card did not say whether it took the new PIN. Insert it again: the "
+		"old PIN holds, or the new one."),
 };
 
 const char *text_template(enum hygie_text text)

@@ -26,6 +26,22 @@ enum hygie_text {
 	TEXT_PIN_OR_PASSWORD,  /* holder */
 	TEXT_CARD_OR_PASSWORD, /* user */
 	TEXT_CARDS_REVOKED,    /* how many */
+	TEXT_PIN_CURRENT,      /* holder */
+	TEXT_PIN_CURRENT_LAST, /* holder */
+	TEXT_PUK_PROMPT,       /* holder */
+	TEXT_PIN_NEW,          /* no argument */
+	TEXT_PIN_NEW_AGAIN,    /* no argument */
+	TEXT_PIN_CARD,         /* holder, reader */
+	TEXT_PIN_NEW_DIGITS,   /* how many: "6-8", "4" */
+	TEXT_PIN_NEW_LETTERS,  /* how many */
+	TEXT_PIN_NEW_ANY,      /* how many */
+	TEXT_PINS_DIFFER,      /* no argument */
+	TEXT_PIN_NEW_UNFIT,    /* no argument */
+	TEXT_PIN_PAD_CHANGE,   /* holder */
+	TEXT_PIN_PAD_UNBLOCK,  /* holder */
+	TEXT_PIN_CHANGED,      /* no argument */
+	TEXT_PIN_UNBLOCKED,    /* no argument */
+	TEXT_PIN_UNCERTAIN,    /* no argument */
 	TEXT_COUNT
 };
 
