@@ -382,7 +382,9 @@ def test_log_tells_who_did_what_and_no_pin(station, fresh):
 
 
 def terminal(*words):
-    return pexpect.spawn("hygie", list(words), timeout=st.PATIENCE, encoding="utf-8")
+    """As a shell starts it: whoever runs the tests in the background ignores Ctrl-C."""
+    return pexpect.spawn("hygie", list(words), timeout=st.PATIENCE, encoding="utf-8",
+                         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
 
 def test_terminal_shows_no_pin_and_says_what_came_of_it(station, fresh):
