@@ -9,6 +9,12 @@
 
 #define CONNECT_PATIENCE_US (10 * 1000 * 1000)
 #define CONNECT_AGAIN_US (20 * 1000)
+/*
+ * The driver asks for the ATR every 400 ms. A card that is pulled in the middle of a
+ * command and put in at once can leave two of its threads on one connection, each
+ * waiting for the card for ever: that connection is given up.
+ */
+#define UNHEARD_US (5 * 1000 * 1000)
 
 uint64_t clock_us(void)
 {
@@ -55,6 +61,7 @@ static void reader_try_connect(struct reader *reader)
 	int r = vpcd_connect(&reader->vpcd, &reader->address);
 
 	if (r == 0) {
+		reader->heard_us = now;
 		if (!reader->vpcd.connecting)
 			reader->presence = PRESENCE_INSERTED;
 		return;
@@ -176,6 +183,7 @@ static void reader_frames(struct reader *reader)
 	cleanup_bytes struct bytes frame = { 0 };
 
 	while (vpcd_take_frame(&reader->vpcd, &frame)) {
+		reader->heard_us = clock_us();
 		if (frame.len == 1)
 			reader_control(reader, frame.data[0]);
 		else if (frame.len > 1)
@@ -208,6 +216,12 @@ int reader_poll_fd(const struct reader *reader, short *ret_events)
 	return reader->vpcd.fd;
 }
 
+static bool reader_is_listening(const struct reader *reader)
+{
+	return reader->presence == PRESENCE_INSERTED && !reader->commanded &&
+	       !reader->answering && !reader->silent;
+}
+
 uint64_t reader_due_us(const struct reader *reader)
 {
 	uint64_t due = UINT64_MAX;
@@ -217,6 +231,8 @@ uint64_t reader_due_us(const struct reader *reader)
 	if (reader->presence == PRESENCE_CONNECTING && reader->vpcd.fd < 0 &&
 	    reader->connect_next_us < due)
 		due = reader->connect_next_us;
+	if (reader_is_listening(reader) && reader->heard_us + UNHEARD_US < due)
+		due = reader->heard_us + UNHEARD_US;
 	return due;
 }
 
@@ -229,4 +245,8 @@ void reader_process(struct reader *reader, short revents)
 	if (reader->presence == PRESENCE_CONNECTING && reader->vpcd.fd < 0 &&
 	    clock_us() >= reader->connect_next_us)
 		reader_try_connect(reader);
+	if (reader_is_listening(reader) && clock_us() >= reader->heard_us + UNHEARD_US) {
+		fprintf(stderr, "piv-card: the driver asks nothing: in again\n");
+		reader_lost(reader);
+	}
 }

@@ -25,6 +25,7 @@ struct reader {
 	bool powered;
 	uint64_t connect_until_us;
 	uint64_t connect_next_us;
+	uint64_t heard_us; /* when the driver spoke last */
 	struct bytes atr;
 	struct card card;
 	struct faults faults;

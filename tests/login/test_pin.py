@@ -161,7 +161,7 @@ def test_last_try_is_announced_and_a_blocked_card_is_told_without_a_prompt(stati
         card.insert()
         station.wait_ready()
         told = change(WRONG, NEW, NEW)
-        assert told.prompts[0].startswith("LAST TRY") and told.outcome == "PIN_WRONG"
+        assert told.prompts[0].startswith("Last try.") and told.outcome == "PIN_WRONG"
         assert "blocked" in told.text
         told = change(st.PIN)
         assert (told.outcome, told.prompts) == ("PIN_BLOCKED", [])
