@@ -154,6 +154,7 @@ install: all
 	install -m 644 cards.d/*.conf $(DESTDIR)$(DATADIR)/hygie/cards.d/
 	install -D -m 644 -t $(DESTDIR)$(UNITDIR) udev/hygied.service udev/hygied.socket
 	sed -i 's|/usr/sbin/|$(PREFIX)/sbin/|' $(DESTDIR)$(UNITDIR)/hygied.service
+	install -D -m 644 -t $(DESTDIR)$(DATADIR)/doc/hygie/examples udev/getty@card.conf
 	install -D -m 644 udev/hygie.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/hygie.conf
 	for page in $(MAN); do \
 		install -D -m 644 $$page \

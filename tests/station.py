@@ -200,16 +200,9 @@ class Station:
 
     def readers(self):
         """What `hygie status` says of the readers, without a process: for asking often."""
-        readers = []
         with connect() as link:
             link.settimeout(PATIENCE)
-            link.sendall(wire.encode("REQUEST_STATUS"))
-            while (message := wire.decode(link.recv(wire.MESSAGE_MAX))).type == "ITEM":
-                if message.get("KIND") == "reader":
-                    readers.append({name.lower(): value for name, value in message.fields})
-                    readers[-1].update(problem=message.get("TEXT"),
-                                       exclusive=message.get("EXCLUSIVE") == 1)
-            link.recv(1)  # until hygied hangs up
+            readers, message = wire.readers(link)
         self.wait_rest()
         if message.get("OUTCOME") != wire.OUTCOMES["HYGIE_OK"]:
             raise AssertionError("no status: %s\n%s" % (message, self.log()))

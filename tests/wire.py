@@ -118,3 +118,16 @@ def decode(data):
         fields.append((name, _value_decode(name, data[at:at + length])))
         at += length
     return Message(_TYPE_NAMES.get(number, "%#x" % number), fields)
+
+
+def readers(link):
+    """Asks a connection to hygied for the status: what is said of the readers, a dict each, and
+    the result's message."""
+    found = []
+    link.sendall(encode("REQUEST_STATUS"))
+    while (message := decode(link.recv(MESSAGE_MAX))).type == "ITEM":
+        if message.get("KIND") == "reader":
+            found.append({name.lower(): value for name, value in message.fields})
+            found[-1].update(problem=message.get("TEXT"), exclusive=message.get("EXCLUSIVE") == 1)
+    link.recv(1)  # until hygied hangs up
+    return found, message

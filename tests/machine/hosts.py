@@ -9,11 +9,14 @@ door differs from the others (`unlike`).
 A host of a family's own derives from Host and is listed by that family's test file.
 """
 import dataclasses
+import os
 import re
+import subprocess
 
 import pexpect
 
 PROMPT = r"(?:^|[\r\n])([^\r\n]*(?:PIN of|assword)[^\r\n]*:) ?$"
+GETTY_DROP_IN = "/usr/share/doc/hygie/examples/getty@card.conf"
 DOOR = "/usr/local/bin/door"  # what runs behind a door: says for whom it is open
 
 
@@ -50,20 +53,43 @@ class Host:
         return None
 
 
-def converse(terminal, answer, opened, shut=(), goodbye="\x04"):
-    """Answers a terminal's prompts until the door opens or shows that it does not."""
+def converse(terminal, answer, opened, shut=(), prompt=PROMPT, name=None):
+    """Answers a terminal's prompts until the door opens or shows that it does not. `name` is
+    what a prompt for a name is answered with."""
     text, password = "", False
     while True:
-        found = terminal.expect([opened, pexpect.EOF, PROMPT, *shut])
+        found = terminal.expect([opened, pexpect.EOF, prompt, *shut])
         text += terminal.before + (terminal.after if isinstance(terminal.after, str) else "")
         if found != 2:
             return Visit(found == 0, text, password)
         if answer.hang_up:
-            terminal.send(goodbye)
+            terminal.send("\x04")
             continue
-        prompt = terminal.match.group(1)
-        password = password or "PIN" not in prompt
-        terminal.sendline(answer.to(prompt))
+        asked = terminal.match.group(terminal.match.lastindex)
+        if asked == "login:":
+            terminal.sendline(name)
+            continue
+        password = password or "PIN" not in asked
+        terminal.sendline(answer.to(asked))
+
+
+def converse_by_pipe(process, answer, opened):
+    """The same with a process whose standard streams are pipes."""
+    text, asked, password = "", 0, False
+    with process:
+        while (piece := os.read(process.stdout.fileno(), 4096)):
+            text += piece.decode(errors="replace")
+            prompt = re.search(PROMPT, text[asked:])
+            if not prompt:
+                continue
+            asked = len(text)
+            if answer.hang_up:
+                process.stdin.close()
+                continue
+            password = password or "PIN" not in prompt.group(1)
+            process.stdin.write((answer.to(prompt.group(1)) + "\n").encode())
+            process.stdin.flush()
+    return Visit(re.search(opened, text) is not None, text, password)
 
 
 def set_up(machine):
@@ -131,3 +157,83 @@ class Sudo(Host):
 
     def unlike(self, outcome, profile):
         return ("", "open") if outcome.user == "root" else None
+
+
+class SudoFromPipe(Sudo):
+    """sudo -S: no terminal; prompts on standard error, answers on standard input."""
+    name = "sudo -S"
+
+    def open(self, machine, user, answer):
+        process = machine.start_aside("sudo", "-S", DOOR, user=user, stdin=subprocess.PIPE,
+                                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        return converse_by_pipe(process, answer, opened_for("root"))
+
+
+class Polkit(Host):
+    """polkitd, asked by pkcheck, which registers polkit's own agent of the terminal: that starts
+    polkit-agent-helper-1, which asks PAM as root and tells polkitd."""
+    name = "polkit"
+    ACTION = "test.hygie.door"
+    POLICY = """<?xml version="1.0"?><!DOCTYPE policyconfig PUBLIC
+"-//freedesktop//DTD PolicyKit Policy Configuration 1.0//EN"
+"http://www.freedesktop.org/standards/PolicyKit/1/policyconfig.dtd">
+<policyconfig><action id="%s"><message>the door</message><defaults>
+<allow_any>auth_self</allow_any><allow_inactive>auth_self</allow_inactive>
+<allow_active>auth_self</allow_active></defaults></action></policyconfig>
+""" % ACTION
+
+    def set_up(self, machine):
+        machine.write("/usr/share/polkit-1/actions/%s.policy" % self.ACTION, self.POLICY)
+        machine.write("/usr/local/bin/ask-polkit", "#!/bin/sh\npkcheck --action-id %s --process $$ "
+                      "--allow-user-interaction --enable-internal-agent && %s\n"
+                      % (self.ACTION, DOOR), mode="755")
+        machine.run("systemctl", "restart", "polkit.service")
+
+    def open(self, machine, user, answer):
+        with machine.terminal("/usr/local/bin/ask-polkit", user=user) as terminal:
+            return converse(terminal, answer, opened_for(user))
+
+    def unlike(self, outcome, profile):
+        return ("", "open") if outcome.user == "root" else None
+
+
+class Vlock(Host):
+    """vlock, run by the holder, who is the only one to be let in: it asks for root's password
+    where his own way fails."""
+    name = "vlock"
+
+    def open(self, machine, user, answer):
+        with machine.terminal("sh", "-c", "'vlock -c && %s'" % DOOR, user=user) as terminal:
+            terminal.expect(r"press \[ENTER\] to unlock")
+            terminal.sendline("")
+            return converse(terminal, answer, opened_for(user), 
+                            ["root's [^:]*:", r"press \[ENTER\]"])
+
+
+class Getty(Login):
+    """login as the getty drop-in starts it: no name is typed, the card says whose it is. Where
+    there is no card, the password module asks for the name."""
+    name = "login without a name"
+
+    def set_up(self, machine):
+        super().set_up(machine)
+        # As it is shipped, it asks for a name before any card is asked for.
+        machine.run("sed", "-i", r"s/^auth\(\s*requisite\s*pam_nologin.so\)/account\1/",
+                    "/etc/pam.d/login")
+        lines = machine.read(GETTY_DROP_IN).splitlines()
+        self.agetty = lines[-1].partition("=-")[2].replace("$TERM", "dumb").split()
+
+    def command(self, user):
+        return self.agetty
+
+    def open(self, machine, user, answer):
+        with machine.terminal(*self.agetty, seat=self.seat) as terminal:
+            return converse(terminal, answer, opened_for(user), ["Login incorrect"],
+                            prompt=r"\S+ (login:) $|" + PROMPT, name=user)
+
+    def unlike(self, outcome, profile):
+        if profile == "required":
+            return "n/a: its exempt lines ask for a name first, then it is as login", "n/a"
+        if outcome.name in ("other-card", "no-enrolment"):
+            return "n/a: it is the card's own holder who is asked", "n/a"
+        return None

@@ -25,30 +25,41 @@ _REFUSED = re.compile(r"pam_hygie\([^)]*\): not logged in: (\S+)")
 
 
 class Journal:
-    """What the machine's journal gained since this was made."""
+    """What the machine's journal gains from now on; each entry is told once."""
 
     def __init__(self, machine):
         self.machine = machine
-        self.cursor = machine.run("journalctl", "--no-pager", "-n", "0",
-                                  "--show-cursor").stdout.rpartition("-- cursor: ")[2].strip()
+        self.told = self._read("-n", "0", "--show-cursor")
+
+    def _read(self, *options):
+        """The lines; the last one says where the next reading goes on."""
+        lines = self.machine.run(
+            "sh", "-c", "journalctl --sync; exec journalctl --no-pager -o json --show-cursor \"$@\"",
+            "sh", *options).stdout.splitlines()
+        self.cursor = lines.pop().rpartition("-- cursor: ")[2]
+        return lines
 
     def entries(self):
-        self.machine.run("journalctl", "--sync")
-        lines = self.machine.run("journalctl", "--no-pager", "-o", "json",
-                                 "--after-cursor", self.cursor).stdout.splitlines()
-        return [json.loads(line) for line in lines]
+        self.told = [json.loads(line) for line in self._read("--after-cursor", self.cursor)
+                     if line.startswith("{")]
+        return self.told
 
-    def outcome(self):
-        """The last that pam_hygie came to: its own word, or hygied's audit line; "" for none."""
-        found = ""
+    def outcome(self, since=0.0):
+        """The first that pam_hygie came to: its own word, or hygied's audit line; "" for none.
+        since: seconds since 1970; what was written before is passed over."""
         for entry in self.entries():
+            if int(entry["__REALTIME_TIMESTAMP"]) < since * 1e6:
+                continue
             message = entry.get("MESSAGE")
             refused = _REFUSED.search(message) if isinstance(message, str) else None
             if refused:
-                found = refused.group(1)
-            elif entry.get("HYGIE_EVENT") == "authenticate":
-                found = entry["HYGIE_OUTCOME"]
-        return found
+                return refused.group(1)
+            if entry.get("HYGIE_EVENT") == "authenticate":
+                return entry["HYGIE_OUTCOME"]
+        return ""
+
+    def text(self):
+        return "\n".join(str(entry.get("MESSAGE")) for entry in self.told)
 
 
 class Writer:

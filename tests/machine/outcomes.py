@@ -72,9 +72,9 @@ def _card_of(name):
 
 @contextlib.contextmanager
 def _blocked(machine):
-    with machine.card(machine.cards["alice"]) as card:
+    with machine.card(machine.cards["alice"], absent=True) as card:
         card.set_tries(0)
-        card.reinsert()
+        card.insert()
         machine.wait_ready()
         yield card
 
@@ -86,9 +86,12 @@ def _whole_again(machine, card):
 
 
 def _silent_again(machine, card):
+    """In anew, and read; the next command gets no answer."""
     card.speak()
+    card.remove()
+    machine.wait_readers(lambda readers: all(one["state"] == "empty" for one in readers))
     card.clear_faults()
-    card.reinsert()
+    card.insert()
     machine.wait_ready()
     card.silent_at(1)
 

@@ -15,6 +15,7 @@ outcome under both profiles. Such a file holds
 The fixtures are in conftest.py. The state of the machine changes in the outer loop.
 """
 import contextlib
+import time
 
 import hosts as doors
 import machine as mc
@@ -59,6 +60,7 @@ class Stage:
 
     def __init__(self, machine, outcome, profile, card):
         self.machine, self.outcome, self.profile, self.card = machine, outcome, profile, card
+        self.journal = Journal(machine)
 
     def expected(self, host):
         special = host.unlike(self.outcome, self.profile)
@@ -71,13 +73,12 @@ class Stage:
         text = ""
         if not code.startswith("n/a"):
             outcome.again(self.machine, self.card)
-            journal = Journal(self.machine)
+            began = time.time()
             visit = host.open(self.machine, outcome.user, outcome.answer)
-            code, text = journal.outcome(), visit.text
-            door = visit.door(code)
+            code = self.journal.outcome(began)
+            door, text = visit.door(code), visit.text
         matrix.record(host.name, self.profile, outcome.name, code, door)
-        assert (code, door) == expected, "%s\n%s" % (text, "\n".join(
-            str(entry.get("MESSAGE")) for entry in journal.entries()))
+        assert (code, door) == expected, "%s\n%s" % (text, self.journal.text())
 
 
 @contextlib.contextmanager
