@@ -177,13 +177,18 @@ PUBLIC int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const ch
 	return login_end(&login, &result);
 }
 
-/* The same for whatever the flags ask: there are no credentials of ours to keep. */
+/*
+ * There are no credentials of ours to set, and that is done. Not PAM_IGNORE: cron calls this
+ * without authenticate, sshd in another process than it, and a stack that ends in default=die
+ * would refuse both.
+ */
 PUBLIC int pam_sm_setcred(pam_handle_t *pamh, int flags, int argc, const char **argv)
 {
+	(void)pamh;
 	(void)flags;
 	(void)argc;
 	(void)argv;
-	return login_mark_get(pamh) ? PAM_SUCCESS : PAM_IGNORE;
+	return PAM_SUCCESS;
 }
 
 PUBLIC int pam_sm_acct_mgmt(pam_handle_t *pamh, int flags, int argc, const char **argv)

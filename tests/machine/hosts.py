@@ -58,9 +58,9 @@ def converse(terminal, answer, opened, shut=(), prompt=PROMPT, name=None):
     what a prompt for a name is answered with."""
     text, password = "", False
     while True:
-        found = terminal.expect([opened, pexpect.EOF, prompt, *shut])
+        found = terminal.expect([opened, pexpect.EOF, *shut, prompt])
         text += terminal.before + (terminal.after if isinstance(terminal.after, str) else "")
-        if found != 2:
+        if found != 2 + len(shut):
             return Visit(found == 0, text, password)
         if answer.hang_up:
             terminal.send("\x04")

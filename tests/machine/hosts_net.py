@@ -118,7 +118,7 @@ class Postgres(hosts.Host):
 
     def open(self, machine, user, answer):
         query = "'select concat($$open-for-$$, current_user)'"
-        with machine.terminal("psql", "-h", "127.0.0.1", "-U", user, "-Atc", query,
+        with machine.terminal("psql", "-W", "-h", "127.0.0.1", "-U", user, "-Atc", query,
                               "postgres") as terminal:
             return typed_once(terminal, answer, hosts.opened_for(user))
 

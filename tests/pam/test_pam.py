@@ -356,8 +356,17 @@ def test_mark_serves_the_later_functions(application, socket_path):
 
 def test_later_functions_ignore_a_login_of_others(application, socket_path):
     with FakeHygied(socket_path, ok()) as daemon:
-        for step in ("setcred", "acct_mgmt", "open_session", "close_session"):
+        for step in ("acct_mgmt", "open_session", "close_session"):
             assert application.code("alice", step) == ALL_IGNORED, step
+    assert not daemon.dialogues
+
+
+def test_setcred_alone_passes_where_all_that_is_not_named_dies(application, socket_path):
+    """So cron calls it, and sshd in a process that did not authenticate."""
+    application.stack(control="[success=1 user_unknown=ignore default=die]",
+                      after="auth requisite pam_deny.so\nauth required pam_permit.so\n")
+    with FakeHygied(socket_path, ok()) as daemon:
+        assert application.code("alice", "setcred") == SUCCESS
     assert not daemon.dialogues
 
 
