@@ -52,6 +52,9 @@ static void an_empty_file_gives_the_defaults(void **state)
 	assert_true(settings_is_pretyped(&settings, "swaylock"));
 	assert_true(settings_is_pretyped(&settings, "sshd"));
 	assert_false(settings_is_pretyped(&settings, "login"));
+	assert_true(settings_gives_way(&settings, "sudo"));
+	assert_true(settings_gives_way(&settings, "polkit-1"));
+	assert_false(settings_gives_way(&settings, "swaylock"));
 	assert_string_equal(settings.helper_user, "hygie-token");
 	assert_int_equal(settings.connections, 256);
 	assert_int_equal(settings.connections_per_user, 16);

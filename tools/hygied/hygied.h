@@ -11,6 +11,7 @@
 #include "hygied/trust.h"
 #include "libhygie/settings.h"
 
+struct login;
 struct server;
 
 struct hygied {
@@ -23,6 +24,7 @@ struct hygied {
 	struct card_environment environment;
 	struct cards *cards;
 	struct server *server;
+	struct login *queue; /* login_queue.h */
 	uint64_t
 		settled; /* monotonic: by then the readers that are there were heard of */
 };

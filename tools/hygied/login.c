@@ -6,6 +6,7 @@
 #include "hygied/login.h"
 
 #include "hygied/candidate.h"
+#include "hygied/login_queue.h"
 #include "hygied/login_request.h"
 #include "hygied/login_result.h"
 #include "hygied/pin_dialogue.h"
@@ -18,6 +19,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define TURN_MS 1000  /* a PIN that waits for so long is told why */
 #define PROMPTS_MAX 3 /* whose card, the PIN, the last try typed knowingly */
 
 static void choose(struct login *login);
@@ -28,6 +30,7 @@ static void finish(struct login *login, enum hygie_outcome outcome, const char *
 {
 	login->stage = LOGIN_FINISHED;
 	login_forget_pins(login);
+	login_queue_leave(login);
 	login->timer = sd_event_source_disable_unref(login->timer);
 	login_result_send(login, outcome, text);
 }
@@ -310,6 +313,31 @@ static int on_queue_timeout(sd_event_source *source, uint64_t usec, void *userda
 	return 0;
 }
 
+static int on_long_wait(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct login *login = userdata;
+
+	(void)source;
+	(void)usec;
+	if (!login->pretyped)
+		peer_say(login->peer, WIRE_INFO, TEXT_WAITING_TURN, NULL, 0);
+	set_timer(login, login->deadline, on_queue_timeout);
+	return 0;
+}
+
+static void queue(struct login *login)
+{
+	uint64_t long_wait = deadline_after(TURN_MS);
+
+	login->stage = LOGIN_QUEUED;
+	login_queue_join(login);
+	log_debug("%s: %s waits for its turn", card_reader(login->card), login->service);
+	if (long_wait < login->deadline)
+		set_timer(login, long_wait, on_long_wait);
+	else
+		set_timer(login, login->deadline, on_queue_timeout);
+}
+
 static void on_proven(void *context, enum hygie_outcome outcome)
 {
 	struct login *login = context;
@@ -381,10 +409,7 @@ static void prove(struct login *login)
 		finish(login, card_problem(login->card, &text), NULL);
 		return;
 	default:
-		if (login->stage != LOGIN_QUEUED) {
-			login->stage = LOGIN_QUEUED;
-			set_timer(login, login->deadline, on_queue_timeout);
-		}
+		queue(login);
 		return;
 	}
 	outcome = check_before_pin(login, &text);
@@ -473,6 +498,18 @@ static void on_card_leaving(struct login *login, const struct card *card)
 	finish(login, HYGIE_CARD_REMOVED, NULL);
 }
 
+/* The first takes the card; one that is refused before that makes room for the next. */
+static void serve_queue(const struct hygied *hygied, const struct card *card)
+{
+	struct login *next;
+
+	while ((card_state(card) == CARD_READY || card_state(card) == CARD_UNREADABLE) &&
+	       (next = login_queue_next(hygied, card))) {
+		login_queue_leave(next);
+		prove(next);
+	}
+}
+
 static void on_card_changed(void *self, enum cards_change change, struct card *card)
 {
 	struct login *login = self;
@@ -484,7 +521,7 @@ static void on_card_changed(void *self, enum cards_change change, struct card *c
 	else if (login->stage == LOGIN_CHOOSING)
 		choose(login);
 	else if (login->stage == LOGIN_QUEUED && login->card == card)
-		prove(login);
+		serve_queue(login->hygied, card);
 }
 
 static void login_free(void *self)
@@ -493,6 +530,7 @@ static void login_free(void *self)
 
 	if (login->stage != LOGIN_FINISHED)
 		login_result_abandon(login);
+	login_queue_leave(login);
 	if (login->stage == LOGIN_PROVING && login->card)
 		card_login_cancel(login->card);
 	(void)sd_event_source_disable_unref(login->timer);

@@ -46,6 +46,7 @@ struct login {
 	bool pin_missed; /* a new PIN that would not do: it is asked for once more only */
 	bool sent;       /* to the card, of a change of the PIN */
 	bool reread;     /* the card was blocked, and was read anew once */
+	struct login *next_queued;
 	struct reset *probe;
 	sd_event_source *timer;
 	uint64_t started, card_deadline, reading_deadline;

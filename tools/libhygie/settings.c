@@ -165,6 +165,9 @@ static const struct config_key keys[] = {
 	{ "login", "card_or_password", parse_services, field_of(card_or_password),
 	  .default_text = "",
 	  .documentation = "PAM services where one prompt takes PIN or password" },
+	{ "login", "gives_way", parse_services, field_of(gives_way),
+	  .default_text = "sudo sudo-i su su-l polkit-1 postgresql",
+	  .documentation = "PAM services that come last where several wait" },
 
 	{ "session", "unlock", parse_services, field_of(unlock),
 	  .default_text =
@@ -255,6 +258,11 @@ bool settings_is_pretyped(const struct settings *settings, const char *service)
 bool settings_takes_password(const struct settings *settings, const char *service)
 {
 	return has_service(&settings->card_or_password, service);
+}
+
+bool settings_gives_way(const struct settings *settings, const char *service)
+{
+	return has_service(&settings->gives_way, service);
 }
 
 bool settings_unlocks(const struct settings *settings, const char *service)

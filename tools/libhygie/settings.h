@@ -51,6 +51,7 @@ struct settings {
 	bool allow_test_cards;
 	struct settings_services pretyped;
 	struct settings_services card_or_password;
+	struct settings_services gives_way;
 
 	/* [session] */
 	struct settings_services unlock;
@@ -97,6 +98,9 @@ bool settings_is_pretyped(const struct settings *settings, const char *service);
 
 /* Whether a text that cannot be a PIN may go on to a PAM service's password module. */
 bool settings_takes_password(const struct settings *settings, const char *service);
+
+/* Whether a PAM service comes last where several logins wait for one card. */
+bool settings_gives_way(const struct settings *settings, const char *service);
 
 /*
  * Whether a PAM service that runs as root lets a user back into a session that is open
