@@ -40,6 +40,10 @@ class Host:
     name = ""
     kind = "run"
 
+    def title(self):
+        """As docs/hosts.md names it."""
+        return self.name if self.kind == "run" else "%s (%s)" % (self.name, self.kind)
+
     def set_up(self, machine):
         """Once for a machine."""
 
@@ -97,6 +101,14 @@ def set_up(machine):
     machine.write(DOOR, '#!/bin/sh\necho "open-for-$(id -un)"\n', mode="755")
 
 
+def nobody_asked(outcome):
+    """unlike() of a door at which nobody is asked anything: what the card or the person does
+    cannot matter to it."""
+    if outcome.name in ("wrong-pin", "other-card", "blocked", "silent", "hang-up"):
+        return "n/a: nobody is asked", "n/a"
+    return "", "open"
+
+
 def opened_for(user):
     return re.escape("open-for-" + user)
 
@@ -116,7 +128,16 @@ class Login(Host):
 
     def open(self, machine, user, answer):
         with machine.terminal(*self.command(user), seat=self.seat) as terminal:
-            return converse(terminal, answer, opened_for(user), ["Login incorrect"])
+            return self.leave(terminal, converse(
+                terminal, answer, opened_for(user), ["Login incorrect"]))
+
+    @staticmethod
+    def leave(terminal, visit):
+        """The shell is ended, and with it the session."""
+        if visit.open:
+            terminal.sendline("exit")
+            terminal.expect(pexpect.EOF)
+        return visit
 
 
 class Su(Host):
@@ -137,7 +158,7 @@ class SuByRoot(Host):
             return converse(terminal, answer, opened_for(user))
 
     def unlike(self, outcome, profile):
-        return "", "open"
+        return nobody_asked(outcome)
 
 
 class Sudo(Host):
@@ -228,8 +249,9 @@ class Getty(Login):
 
     def open(self, machine, user, answer):
         with machine.terminal(*self.agetty, seat=self.seat) as terminal:
-            return converse(terminal, answer, opened_for(user), ["Login incorrect"],
-                            prompt=r"\S+ (login:) $|" + PROMPT, name=user)
+            return self.leave(terminal, converse(
+                terminal, answer, opened_for(user), ["Login incorrect"],
+                prompt=r"\S+ (login:) $|" + PROMPT, name=user))
 
     def unlike(self, outcome, profile):
         if profile == "required":

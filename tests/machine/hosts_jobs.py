@@ -19,7 +19,7 @@ class Job(hosts.Host):
         return hosts.Visit("open-for-" + user in text, text)
 
     def unlike(self, outcome, profile):
-        return "", "open"
+        return hosts.nobody_asked(outcome)
 
 
 class Cron(Job):

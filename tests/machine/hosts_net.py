@@ -74,7 +74,7 @@ class SshKey(Ssh):
         return ("IdentityFile=/root/door-key", "IdentitiesOnly=yes")
 
     def unlike(self, outcome, profile):
-        return "", "open"
+        return hosts.nobody_asked(outcome)
 
 
 def pretyped(outcome, profile):

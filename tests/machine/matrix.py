@@ -99,6 +99,25 @@ def read_page():
     return {key: cell for key, cell in cells.items() if set(cell[0]) - set("- ")}
 
 
+def _row(words):
+    return "| %s |" % " | ".join(words)
+
+
+def render(cells, outcomes):
+    """The tables of docs/hosts.md: below each outcome's heading a row for each host, in the order
+    in which the cells came."""
+    lines = []
+    for outcome in outcomes:
+        names = list(dict.fromkeys(host for host, _, name in cells if name == outcome.name))
+        lines += ["### " + outcome.name, "", outcome.what, "",
+                  "| host | optional: pam_hygie | door | required: pam_hygie | door |",
+                  _row(["---"] * 5)]
+        lines += [_row([name] + [word for profile in ("optional", "required") for word in
+                                 cells.get((name, profile, outcome.name), ("not run",) * 2)])
+                  for name in names] + [""]
+    return "\n".join(lines)
+
+
 def read_runs():
     """The cells of all files under build/matrix."""
     cells = {}

@@ -36,8 +36,9 @@ class Answer:
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """`code`: the outcome that pam_hygie logs, "" where it is not asked. `door`: by profile."""
+    """`what`: in words, for docs/hosts.md. `code`: the outcome that pam_hygie logs, "" where it is not asked. `door`: by profile."""
     name: str
+    what: str
     code: str
     optional: str
     required: str
@@ -86,12 +87,9 @@ def _whole_again(machine, card):
 
 
 def _silent_again(machine, card):
-    """In anew, and read; the next command gets no answer."""
+    """It answered again, and was read; the next command gets no answer."""
     card.speak()
-    card.remove()
-    machine.wait_readers(lambda readers: all(one["state"] == "empty" for one in readers))
     card.clear_faults()
-    card.insert()
     machine.wait_ready()
     card.silent_at(1)
 
@@ -131,23 +129,35 @@ def pcscd_dead(machine):
 
 
 _ALL = (
-    Outcome("right-pin", "ok", CARD, CARD, _card_of("alice"), Answer(typed=mc.PIN),
+    Outcome("right-pin", "The user's card is in, the PIN is right.",
+            "ok", CARD, CARD, _card_of("alice"), Answer(typed=mc.PIN),
             again=_whole_again),
-    Outcome("wrong-pin", "pin-wrong", PASSWORD, SHUT, _card_of("alice"),
+    Outcome("wrong-pin", "The user's card is in, the PIN is wrong.",
+            "pin-wrong", PASSWORD, SHUT, _card_of("alice"),
             Answer(pin=WRONG_PIN, typed=WRONG_PIN), again=_whole_again),
-    Outcome("no-card", "no-card", PASSWORD, SHUT, _nothing),
-    Outcome("other-card", "card-other-user", PASSWORD, SHUT, _card_of("bob"),
+    Outcome("no-card", "No card is in, and none comes.",
+            "no-card", PASSWORD, SHUT, _nothing),
+    Outcome("other-card", "Somebody else's card is in, enrolled for that other user.",
+            "card-other-user", PASSWORD, SHUT, _card_of("bob"),
             Answer(typed=mc.PIN), again=_whole_again),
-    Outcome("blocked", "pin-blocked", PASSWORD, SHUT, _blocked, Answer(typed=mc.PIN)),
-    Outcome("silent", "card-silent", PASSWORD, SHUT, _silent, Answer(typed=mc.PIN),
+    Outcome("blocked", "The user's card is in; its PIN is blocked.",
+            "pin-blocked", PASSWORD, SHUT, _blocked, Answer(typed=mc.PIN)),
+    Outcome("silent", "The card stops answering when the PIN is sent to it.",
+            "card-silent", PASSWORD, SHUT, _silent, Answer(typed=mc.PIN),
             again=_silent_again),
-    Outcome("hang-up", "gave-up", SHUT, SHUT, _card_of("alice"), Answer(hang_up=True),
+    Outcome("hang-up", "The person ends the conversation at each prompt (end of file, closed).",
+            "gave-up", SHUT, SHUT, _card_of("alice"), Answer(hang_up=True),
             again=_whole_again),
-    Outcome("no-enrolment", "user-unknown", PASSWORD, PASSWORD, _card_of("alice"), user="carol",
+    Outcome("no-enrolment", "The user has no card enrolled. Somebody else's is in.",
+            "user-unknown", PASSWORD, PASSWORD, _card_of("alice"), user="carol",
             again=_whole_again),
-    Outcome("hygied-dead", "unavailable", PASSWORD, SHUT, hygied_dead),
-    Outcome("exempt", "", PASSWORD, PASSWORD, hygied_dead, user="erin"),
-    Outcome("root", "", PASSWORD, PASSWORD, hygied_dead, user="root"),
-    Outcome("pcscd-dead", "unavailable", PASSWORD, SHUT, pcscd_dead),
+    Outcome("hygied-dead", "hygied and its socket are stopped, the socket's file is gone.",
+            "unavailable", PASSWORD, SHUT, hygied_dead),
+    Outcome("exempt", "A member of hygie-exempt, whose card is at home, while hygied is dead.",
+            "", PASSWORD, PASSWORD, hygied_dead, user="erin"),
+    Outcome("root", "Root, while hygied is dead.",
+            "", PASSWORD, PASSWORD, hygied_dead, user="root"),
+    Outcome("pcscd-dead", "pcscd and its socket are stopped.",
+            "unavailable", PASSWORD, SHUT, pcscd_dead),
 )
 OUTCOMES = {outcome.name: outcome for outcome in _ALL}

@@ -77,7 +77,7 @@ class Stage:
             visit = host.open(self.machine, outcome.user, outcome.answer)
             code = self.journal.outcome(began)
             door, text = visit.door(code), visit.text
-        matrix.record(host.name, self.profile, outcome.name, code, door)
+        matrix.record(host.title(), self.profile, outcome.name, code, door)
         assert (code, door) == expected, "%s\n%s" % (text, self.journal.text())
 
 
