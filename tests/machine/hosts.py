@@ -227,8 +227,10 @@ class Vlock(Host):
         with machine.terminal("sh", "-c", "'vlock -c && %s'" % DOOR, user=user) as terminal:
             terminal.expect(r"press \[ENTER\] to unlock")
             terminal.sendline("")
-            return converse(terminal, answer, opened_for(user), 
-                            ["root's [^:]*:", r"press \[ENTER\]"])
+            shut = [r"press \[ENTER\]"]
+            if user != "root":
+                shut.append(r"[\r\n]+root's [^:]*:")
+            return converse(terminal, answer, opened_for(user), shut)
 
 
 class Getty(Login):
