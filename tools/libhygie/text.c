@@ -24,8 +24,7 @@ static const char *const templates[TEXT_COUNT] = {
 		"This is a test card. This workstation is set up to accept test cards."),
 	[TEXT_CERTIFICATE_ENDS] =
 		N_("The card's certificate ends on {1}. Ask for a new card."),
-	[TEXT_WAITING_TURN] =
-		N_("Waiting for the card. Another login is using it."),
+	[TEXT_WAITING_TURN] = N_("Waiting for the card. Another login is using it."),
 	[TEXT_PIN_OR_PASSWORD] = N_("PIN of {1}, or password: "),
 	[TEXT_CARD_OR_PASSWORD] =
 		N_("Insert the card of {1} and press Enter, or type the password: "),
