@@ -98,8 +98,10 @@ def _silent_again(machine, card):
 def _silent(machine):
     with _card_of("alice")(machine) as card:
         yield card
+        # Not out in the middle of pcscd's reset: it would be taken for mute when it is in again.
         card.speak()
         card.clear_faults()
+        machine.wait_ready()
 
 
 @contextlib.contextmanager
