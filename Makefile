@@ -34,6 +34,7 @@ PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
 ALL_CFLAGS = -std=gnu17 -fPIC -pthread -MMD -MP $(WARNINGS) $(HARDENING) -D_GNU_SOURCE \
 	-Itools -Itests -DHYGIE_VERSION='"$(VERSION)"' -DHYGIE_BUILD_TIME=$(BUILD_TIME) \
 	-DHYGIED_PATH='"$(PREFIX)/sbin/hygied"' -DHYGIE_PREFIX='"$(PREFIX)"' \
+	-DHYGIE_PAMDIR='"$(PAMDIR)"' \
 	-DHYGIE_LOCALEDIR='"$(DATADIR)/locale"' $(PKG_CFLAGS) $(CFLAGS) $(EXTRA_CFLAGS)
 ALL_LDFLAGS = -Wl,-z,relro,-z,now -Wl,--as-needed -pthread $(LDFLAGS) $(EXTRA_LDFLAGS)
 
@@ -48,6 +49,7 @@ CLIENT_SRC := $(addprefix tools/libhygie/,catalogue.c client.c deadline.c outcom
 LIB_SRC := $(wildcard tools/libhygie/*.c)
 DAEMON_SRC := $(filter-out tools/hygied/main.c,$(wildcard tools/hygied/*.c))
 TOKEN_SRC := $(filter-out tools/hygie-token/main.c,$(wildcard tools/hygie-token/*.c))
+COMMAND_SRC := $(filter-out tools/hygie/hygie.c,$(wildcard tools/hygie/*.c))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 
 PROGRAMS := $(addprefix $(BUILD)/,pam_hygie.so libhygie.so.0 hygied hygie-token hygie)
@@ -62,6 +64,7 @@ $(BUILD)/obj/%.o: %.c Makefile
 $(BUILD)/libhygie.a: $(call objects,$(LIB_SRC))
 $(BUILD)/hygied.a: $(call objects,$(DAEMON_SRC))
 $(BUILD)/hygie-token.a: $(call objects,$(TOKEN_SRC))
+$(BUILD)/hygie.a: $(call objects,$(COMMAND_SRC))
 $(BUILD)/%.a:
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $^
@@ -86,9 +89,10 @@ $(BUILD)/hygie-token: $(call objects,tools/hygie-token/main.c) $(BUILD)/hygie-to
 		$(BUILD)/libhygie.a
 	@echo "  link $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(TOKEN_LIBS)
-$(BUILD)/hygie: $(call objects,$(wildcard tools/hygie/*.c)) $(BUILD)/libhygie.a
+COMMAND_LIBS = $(call libs,jansson libsystemd inih)
+$(BUILD)/hygie: $(call objects,tools/hygie/hygie.c) $(BUILD)/hygie.a $(BUILD)/libhygie.a
 	@echo "  link $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(call libs,jansson libsystemd inih)
+	$(Q)$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(COMMAND_LIBS)
 
 $(BUILD)/man/%: docs/man/%.scd
 	@mkdir -p $(@D)
@@ -100,10 +104,11 @@ $(BUILD)/tests/piv-card: $(call objects,$(wildcard tests/card/*.c))
 	@echo "  link $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call libs,libcrypto zlib)
 $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(BUILD)/hygied.a \
-		$(BUILD)/hygie-token.a $(BUILD)/libhygie.a
+		$(BUILD)/hygie-token.a $(BUILD)/hygie.a $(BUILD)/libhygie.a
 	@mkdir -p $(@D)
 	@echo "  link $@"
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(DAEMON_LIBS) $(TOKEN_LIBS) $(call libs,cmocka)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(DAEMON_LIBS) $(TOKEN_LIBS) $(COMMAND_LIBS) \
+		$(call libs,cmocka) -lpam
 -include $(wildcard tests/*/rules.mk)
 include tools/po/rules.mk
 
@@ -156,6 +161,12 @@ install: all
 	sed -i 's|/usr/sbin/|$(PREFIX)/sbin/|' $(DESTDIR)$(UNITDIR)/hygied.service
 	install -D -m 644 -t $(DESTDIR)$(DATADIR)/doc/hygie/examples udev/getty@card.conf
 	install -D -m 644 udev/hygie.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/hygie.conf
+	install -D -m 644 -t $(DESTDIR)$(UNITDIR) udev/hygie-pam-revert.service
+	sed -i 's|=/usr/bin/|=$(PREFIX)/bin/|' $(DESTDIR)$(UNITDIR)/hygie-pam-revert.service
+	install -d -m 755 $(DESTDIR)$(UNITDIR)/sysinit.target.wants
+	ln -sf ../hygie-pam-revert.service $(DESTDIR)$(UNITDIR)/sysinit.target.wants/
+	install -D -m 644 -t $(DESTDIR)$(DATADIR)/pam-configs pam/profiles/*
+	install -D -m 644 -t $(DESTDIR)$(DATADIR)/hygie/pam.d pam/services/*
 	for page in $(MAN); do \
 		install -D -m 644 $$page \
 			$(DESTDIR)$(DATADIR)/man/man$${page##*.}/$${page##*/} || exit 1; \

@@ -153,3 +153,8 @@ void conversation_refuse(struct conversation *conversation,
 	translate_result(&conversation->translator, result, translated);
 	conversation_say(conversation, PAM_ERROR_MSG, translated);
 }
+
+void conversation_warn(struct conversation *conversation, const char *text)
+{
+	conversation_say(conversation, PAM_ERROR_MSG, text);
+}

@@ -44,3 +44,6 @@ void conversation_tell(struct conversation *conversation,
 /* Shows a refusal as PAM_ERROR_MSG, unless silent; control characters are escaped. */
 void conversation_refuse(struct conversation *conversation,
 			 const struct client_result *result);
+
+/* The same for a text of this machine's administrator, in whatever language it is. */
+void conversation_warn(struct conversation *conversation, const char *text);

@@ -5,6 +5,7 @@
  * key and knows no card; it keeps no state of its own, so that any number of handles and
  * threads may use it at once, and links libpam and libc alone.
  */
+#include "contact.h"
 #include "conversation.h"
 #include "language.h"
 #include "libhygie/deadline.h"
@@ -92,6 +93,18 @@ static bool outcome_is_told(enum hygie_outcome outcome)
 	}
 }
 
+/* Whom to call, after what is wrong. */
+static void login_contact(struct login *login, enum hygie_outcome outcome)
+{
+	char contact[HYGIE_TEXT_MAX];
+
+	if (!contact_helps(outcome))
+		return;
+	contact_read(CONTACT_PATH, 0, contact, sizeof(contact));
+	if (contact[0] != '\0')
+		conversation_warn(&login->conversation, contact);
+}
+
 /*
  * A text that cannot be the card's PIN is a password, where the site wants it so: the
  * next module takes it from PAM_AUTHTOK. Never what may be a PIN, of whatever card.
@@ -140,6 +153,7 @@ static int login_end(struct login *login, struct client_result *result)
 		pam_syslog(login->handle, LOG_NOTICE, "not logged in: %s",
 			   outcome_name(result->outcome));
 		conversation_refuse(&login->conversation, result);
+		login_contact(login, result->outcome);
 	} else if (login->options.debug) {
 		pam_syslog(login->handle, LOG_DEBUG, "authenticate: %s",
 			   outcome_name(result->outcome));

@@ -27,3 +27,8 @@ int command_revoke(const struct options *options);
 int command_pin_change(const struct options *options);
 int command_pin_unblock(const struct options *options);
 int command_config_check(const struct options *options);
+int command_pam_status(const struct options *options);
+int command_pam_check(const struct options *options);
+int command_pam_enable(const struct options *options);
+int command_pam_disable(const struct options *options);
+int command_pam_revert(const struct options *options);

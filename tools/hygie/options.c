@@ -29,6 +29,9 @@ static const struct option_row {
 	{ "--user", OPTION_USER, offsetof(struct options, user), 0 },
 	{ "--reason", OPTION_REASON, offsetof(struct options, reason), 0 },
 	{ "--config", OPTION_CONFIG, offsetof(struct options, config), 0 },
+	{ "--required", OPTION_REQUIRED, NO_VALUE, 0 },
+	{ "--confirm", OPTION_CONFIRM, offsetof(struct options, confirm), 0 },
+	{ "--no-confirm", OPTION_NO_CONFIRM, NO_VALUE, 0 },
 };
 
 const char *option_name(unsigned bits)

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define OPTION_OPERANDS_MAX 4
+#define OPTION_OPERANDS_MAX 16
 
 enum option_bit {
 	OPTION_HELP = 1u << 0,
@@ -24,6 +24,9 @@ enum option_bit {
 	OPTION_USER = 1u << 7,
 	OPTION_REASON = 1u << 8,
 	OPTION_CONFIG = 1u << 9,
+	OPTION_REQUIRED = 1u << 10,
+	OPTION_CONFIRM = 1u << 11,
+	OPTION_NO_CONFIRM = 1u << 12,
 };
 
 /* Taken by every subcommand. */
@@ -32,7 +35,7 @@ enum option_bit {
 /* What was given; strings are borrowed from argv, NULL when not given. */
 struct options {
 	unsigned given; /* enum option_bit */
-	const char *socket, *reader, *user, *reason, *config;
+	const char *socket, *reader, *user, *reason, *config, *confirm;
 	const char *operands[OPTION_OPERANDS_MAX];
 	size_t operand_count;
 };

@@ -11,6 +11,7 @@
 #include "libhygie/error_text.h"
 #include "libhygie/hex.h"
 #include "libhygie/log.h"
+#include "libhygie/pam_trial.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -190,6 +191,27 @@ static void bind_unlocked(const struct login *login, const struct binding *bindi
 			  2);
 }
 
+/* A login at a real door is what a PAM set-up on trial waits for. */
+static void confirm_trial(const struct login *login)
+{
+	int r;
+
+	if (login->enrolment || peer_uid(login->peer) != 0 ||
+	    !pam_trial_counts(login->service))
+		return;
+	r = pam_trial_confirm();
+	if (r < 0)
+		log_error("the trial of the PAM set-up cannot be confirmed: %s",
+			  error_text(-r));
+	if (r > 0)
+		log_audit("pam-confirmed", HYGIE_OK,
+			  (const struct log_field[]){
+				  { "HYGIE_USER", login->user },
+				  { "HYGIE_SERVICE", login->service },
+			  },
+			  2);
+}
+
 /* The one success. Whatever cannot be built turns it into a fault. */
 static void send_success(struct login *login)
 {
@@ -225,6 +247,7 @@ static void send_success(struct login *login)
 	if (!login->enrolment)
 		bind_unlocked(login, &binding);
 	peer_finish_with(login->peer, result);
+	confirm_trial(login);
 }
 
 /* The card says that the new PIN holds, or, of a check, nothing was tried. */
