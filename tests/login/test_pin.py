@@ -18,6 +18,8 @@ from attack import CONFIG, DEADLINE, MARGIN, eventually, works_again
 from pins import NEW, OTHER, PUK, WRONG, WRONG_PUK, change, changes, unblock
 
 READER, OTHER_READER = "Virtual PCD 00 00", "Virtual PCD 00 01"
+PROMPTS = ["Current PIN of Alice Specimen: ", "New PIN of Alice Specimen: ",
+           "New PIN of Alice Specimen again: "]
 CHANGE_APDUS = ["GET-DATA", "SELECT", "VERIFY", "CHANGE-REFERENCE-DATA"]
 UNBLOCK_APDUS = ["GET-DATA", "SELECT", "RESET-RETRY-COUNTER"]
 
@@ -96,7 +98,7 @@ def test_nothing_is_verified_on_the_card_after_a_change(station, fresh):
 
 def test_prompts_name_the_holder_and_come_in_order(station, fresh):
     told = change(st.PIN, NEW, NEW)
-    assert told.prompts == ["Current PIN of Alice Specimen: ", "New PIN: ", "New PIN again: "]
+    assert told.prompts == PROMPTS
     assert told.sentences == ["Card of Alice Specimen in %s." % READER,
                               "A new PIN has 6-8 digits."]
 
@@ -390,8 +392,7 @@ def terminal(*words):
 def test_terminal_shows_no_pin_and_says_what_came_of_it(station, fresh):
     child = terminal("pin", "change")
     seen = ""
-    for prompt, answer in (("Current PIN of Alice Specimen: ", st.PIN), ("New PIN: ", NEW),
-                           ("New PIN again: ", NEW)):
+    for prompt, answer in zip(PROMPTS, (st.PIN, NEW, NEW)):
         child.expect_exact(prompt)
         seen += child.before
         child.waitnoecho(st.PATIENCE)
@@ -406,7 +407,7 @@ def test_terminal_shows_no_pin_and_says_what_came_of_it(station, fresh):
 @pytest.mark.parametrize("prompts", [1, 2, 3])
 def test_ctrl_c_at_a_prompt_does_nothing_to_the_card(station, fresh, prompts):
     child = terminal("pin", "change")
-    for number, prompt in enumerate(("Current PIN", "New PIN: ", "New PIN again: ")[:prompts]):
+    for number, prompt in enumerate(PROMPTS[:prompts]):
         child.expect_exact(prompt)
         child.waitnoecho(st.PATIENCE)
         if number + 1 < prompts:

@@ -22,6 +22,8 @@ CONFIG = "[login]\npinpad_deadline = 5s\ndeadline = 2s\n"
 URI = "pkcs11:token=Trial"
 SERVICE = "hygie-passwd"
 EXPIRED, RECOVERY_ERR = 0x20, 21  # a flag and a code of pam_chauthtok
+PROMPTS = ["Current PIN of Bob Specimen: ", "New PIN of Bob Specimen: ",
+           "New PIN of Bob Specimen again: "]
 
 
 class Token(EvilToken):
@@ -155,7 +157,7 @@ def test_pin_that_must_be_changed_is_changed_at_login(token):
     codes, messages = log_in_and_change(token, st.PIN, pins.NEW, pins.NEW)
     assert codes == [pam.PAM_SUCCESS, pam.PAM_NEW_AUTHTOK_REQD, pam.PAM_SUCCESS, pam.PAM_SUCCESS]
     assert [text for style, text in messages if style == pam.PROMPT_ECHO_OFF] == [
-        "PIN of Bob Specimen: ", "Current PIN of Bob Specimen: ", "New PIN: ", "New PIN again: "]
+        "PIN of Bob Specimen: ", *PROMPTS]
     assert messages[-1] == (pam.TEXT_INFO, "The PIN is changed.")
     assert token.calls() == ["C_Login 1 6 NULL/0"] * 2 + ["C_SetPIN 0 6 6"]
     token.station.wait_ready()
@@ -174,7 +176,7 @@ def test_user_changes_his_own_pin_as_himself(token):
     """As a program that is not root's does; and nobody else's."""
     token.behave("honest")
     told = as_user("bob", "bob", st.PIN, pins.NEW, pins.NEW)
-    assert told == [0, ["Current PIN of Bob Specimen: ", "New PIN: ", "New PIN again: "]]
+    assert told == [0, PROMPTS]
     assert as_user("alice", "bob", st.PIN)[1] == []
     token.station.wait_ready()
     assert token.station.login("bob", pins.NEW).code == pam.PAM_SUCCESS

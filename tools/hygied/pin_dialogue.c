@@ -97,7 +97,6 @@ bool pin_dialogue_ask(struct login *login)
 	uint32_t flags = spends_pin_try(login) ? card_token_flags(login->card) : 0;
 	bool last = (flags & TOKEN_PIN_FINAL_TRY) != 0;
 	const char *arguments[] = { holder(login) };
-	size_t count = login->pin_step == LOGIN_PIN_OLD ? 1 : 0;
 
 	if (spends_pin_try(login))
 		login->told_last = last;
@@ -109,7 +108,7 @@ bool pin_dialogue_ask(struct login *login)
 		return false;
 	}
 	peer_ask(login->peer, login->or_password ? PROMPT_OR_PASSWORD : 0,
-		 prompt_of(login, last), arguments, count);
+		 prompt_of(login, last), arguments, 1);
 	return true;
 }
 

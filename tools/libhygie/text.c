@@ -33,8 +33,8 @@ static const char *const templates[TEXT_COUNT] = {
 	[TEXT_PIN_CURRENT_LAST] =
 		N_("Last try. Current PIN of {1}, or nothing to stop: "),
 	[TEXT_PUK_PROMPT] = N_("PUK (unblocking code) of {1}: "),
-	[TEXT_PIN_NEW] = N_("New PIN: "),
-	[TEXT_PIN_NEW_AGAIN] = N_("New PIN again: "),
+	[TEXT_PIN_NEW] = N_("New PIN of {1}: "),
+	[TEXT_PIN_NEW_AGAIN] = N_("New PIN of {1} again: "),
 	[TEXT_PIN_CARD] = N_("Card of {1} in {2}."),
 	[TEXT_PIN_NEW_DIGITS] = N_("A new PIN has {1} digits."),
 	[TEXT_PIN_NEW_LETTERS] = N_("A new PIN has {1} letters and digits."),

@@ -29,8 +29,8 @@ enum hygie_text {
 	TEXT_PIN_CURRENT,      /* holder */
 	TEXT_PIN_CURRENT_LAST, /* holder */
 	TEXT_PUK_PROMPT,       /* holder */
-	TEXT_PIN_NEW,          /* no argument */
-	TEXT_PIN_NEW_AGAIN,    /* no argument */
+	TEXT_PIN_NEW,          /* holder */
+	TEXT_PIN_NEW_AGAIN,    /* holder */
 	TEXT_PIN_CARD,         /* holder, reader */
 	TEXT_PIN_NEW_DIGITS,   /* how many: "6-8", "4" */
 	TEXT_PIN_NEW_LETTERS,  /* how many */
