@@ -107,11 +107,12 @@ class Station:
                 (folder / (name + ".pem")).write_text(pki.pem(authorities[name].der))
 
     def start_hygied(self, environment=None):
+        starts = self.log().count(" serves")
         with open(self.log_path, "ab") as log:
             self.hygied = subprocess.Popen(self.hygied_command, stdin=subprocess.DEVNULL,
                                            stdout=log, stderr=log, start_new_session=True,
                                            env={"PATH": os.environ["PATH"], **(environment or {})})
-        self.wait_log("serves")
+        self.wait_log(" serves", count=starts + 1)
 
     def stop_hygied(self, how=signal.SIGTERM):
         """Ends hygied; returns its exit status."""
