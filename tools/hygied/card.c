@@ -6,9 +6,7 @@
 
 #include "hygied/card_certificates.h"
 #include "hygied/card_order.h"
-#include "hygied/helper.h"
-#include "hygied/pin_form.h"
-#include "hygied/reset.h"
+#include "hygied/card_own.h"
 #include "libhygie/deadline.h"
 #include "libhygie/error_text.h"
 #include "libhygie/log.h"
@@ -19,30 +17,6 @@
 
 #define REVIVE_US 1000000 /* a helper that dies while it waits is replaced so often */
 #define LINGER_MS 3000    /* for a helper to reset the card and end */
-
-struct login {
-	bool running;
-	card_login_callback callback;
-	void *context;
-	bool signs; /* a login; else a change of the PIN, which proves nothing */
-	struct challenge challenge;
-};
-
-struct card {
-	const struct card_environment *environment;
-	const struct profile *profile; /* NULL: unreadable for good */
-	char reader[READER_NAME_MAX];  /* "" for a token by URI */
-	enum card_state state;
-	struct helper *helper;
-	struct reset *reset;
-	sd_event_source *timer;              /* of warming up, or of the login */
-	struct token_report incoming, token; /* being told; as of the last READY */
-	bool known;                          /* token holds something */
-	uint64_t revived; /* monotonic: when a helper that died waiting was replaced */
-	enum hygie_outcome problem;
-	char detail[HYGIE_TEXT_MAX];
-	struct login login;
-};
 
 static void start_helper(struct card *card);
 
@@ -79,13 +53,13 @@ static void fail(struct card *card, enum hygie_outcome problem, const char *deta
 
 static void finish_login(struct card *card, enum hygie_outcome outcome)
 {
-	card_login_callback callback = card->login.callback;
-	void *context = card->login.context;
+	card_login_callback callback = card->use.callback;
+	void *context = card->use.context;
 
-	if (!card->login.running)
+	if (!card->use.running)
 		return;
 	stop_timer(card);
-	card->login = (struct login){ .running = false };
+	card->use = (struct card_use){ .running = false };
 	card->state = CARD_LEAVING;
 	callback(context, outcome);
 }
@@ -210,13 +184,12 @@ static void take_done(struct card *card, const struct wire_message *message)
 	enum hygie_outcome outcome = HYGIE_CARD_BROKEN;
 	struct token_done done;
 
-	if ((card->login.signs ? token_done_read(message, &done)
-			       : token_done_read_unsigned(message, &done)) == 0) {
-		outcome =
-			card->login.signs
-				? card_certificates_verify(card_certificate(card),
-							   &card->login.challenge, &done)
-				: done.outcome;
+	if ((card->use.signs ? token_done_read(message, &done)
+			     : token_done_read_unsigned(message, &done)) == 0) {
+		outcome = card->use.signs
+				  ? card_certificates_verify(card_certificate(card),
+							     &card->use.challenge, &done)
+				  : done.outcome;
 		if (done.has_flags)
 			card->token.flags = done.flags;
 		if (done.text[0])
@@ -284,7 +257,7 @@ static void on_ended(void *context, const char *why)
 	helper_free(card->helper);
 	card->helper = NULL;
 	token_report_clear(&card->incoming);
-	if (card->login.running)
+	if (card->use.running)
 		log_warning("%s: hygie-token ended during a login (%s)",
 			    card_reader(card), why);
 	finish_login(card, HYGIE_CARD_BROKEN);
@@ -394,90 +367,6 @@ void card_free(struct card *card)
 	free(card);
 }
 
-enum card_state card_state(const struct card *card)
-{
-	return card->state;
-}
-
-const char *card_reader(const struct card *card)
-{
-	return card_has_reader(card) || !card->profile ? card->reader
-						       : card->profile->uri;
-}
-
-bool card_has_reader(const struct card *card)
-{
-	return card->reader[0] != '\0';
-}
-
-bool card_is_exclusive(const struct card *card)
-{
-	return card->profile && card->profile->exclusive;
-}
-
-uint32_t card_token_flags(const struct card *card)
-{
-	return card->token.flags;
-}
-
-enum hygie_outcome card_problem(const struct card *card, const char **ret_detail)
-{
-	*ret_detail = card->detail;
-	return card->problem;
-}
-
-const struct token_certificate *card_certificate(const struct card *card)
-{
-	return card->known ? card_certificates_choose(&card->token) : NULL;
-}
-
-int card_judge(const struct card *card, struct trust_verdict *ret_verdict)
-{
-	const struct token_certificate *entry = card_certificate(card);
-
-	return entry ? card_certificate_judge(entry, card->environment, ret_verdict)
-		     : -ENOENT;
-}
-
-bool card_pin_fits(const struct card *card, const struct secret *pin)
-{
-	return card->profile && pin_form_fits(card->profile, &card->token, pin);
-}
-
-bool card_puk_fits(const struct card *card, const struct secret *puk)
-{
-	struct pin_form form = { .min = 0 };
-
-	if (!card->profile)
-		return false;
-	form = pin_form_of_puk(card->profile);
-	return pin_form_is(&form, puk);
-}
-
-enum token_unblock card_unblock_way(const struct card *card)
-{
-	if (!card->profile)
-		return 0;
-	switch (card->profile->unblock) {
-	case PROFILE_UNBLOCK_AUTO:
-		return card->profile->driver[0] ? UNBLOCK_BY_SET_PIN : 0;
-	case PROFILE_UNBLOCK_SET_PIN:
-		return UNBLOCK_BY_SET_PIN;
-	case PROFILE_UNBLOCK_OFFICER:
-		return UNBLOCK_BY_OFFICER;
-	case PROFILE_UNBLOCK_YKCS11:
-		return UNBLOCK_BY_PREFIX;
-	default:
-		return 0;
-	}
-}
-
-struct pin_form card_pin_form(const struct card *card)
-{
-	return card->profile ? pin_form_of_pin(card->profile, &card->token)
-			     : (struct pin_form){ .min = 0 };
-}
-
 bool card_reread_blocked(struct card *card)
 {
 	if (card->state != CARD_READY || !(card->token.flags & TOKEN_PIN_LOCKED))
@@ -516,7 +405,7 @@ static int on_login_timeout(sd_event_source *source, uint64_t usec, void *userda
 
 /* The helper's one order that holds a PIN. */
 static int use_pin(struct card *card, const struct wire_message *order, uint64_t deadline,
-		   const struct login *login)
+		   const struct card_use *use)
 {
 	int r;
 
@@ -528,7 +417,7 @@ static int use_pin(struct card *card, const struct wire_message *order, uint64_t
 		fail(card, HYGIE_CARD_BROKEN, "its driver takes no orders");
 		return r;
 	}
-	card->login = *login;
+	card->use = *use;
 	set_state(card, CARD_BUSY);
 	return 0;
 }
@@ -538,41 +427,41 @@ int card_login(struct card *card, const struct secret *pin,
 	       card_login_callback callback, void *context)
 {
 	const struct token_certificate *entry = card_certificate(card);
-	struct login login = { .running = true,
-			       .callback = callback,
-			       .context = context,
-			       .signs = true,
-			       .challenge = *challenge };
+	struct card_use use = { .running = true,
+				.callback = callback,
+				.context = context,
+				.signs = true,
+				.challenge = *challenge };
 	cleanup_message struct wire_message *order = NULL;
 	int r;
 
 	if (card->state != CARD_READY || !entry)
 		return -EPROTO;
 	r = card_order_login(pin, entry, challenge, &order);
-	return r < 0 ? r : use_pin(card, order, deadline, &login);
+	return r < 0 ? r : use_pin(card, order, deadline, &use);
 }
 
 int card_change_pin(struct card *card, enum token_operation operation,
 		    const struct secret *pin, const struct secret *new_pin,
 		    uint64_t deadline, card_login_callback callback, void *context)
 {
-	struct login login = { .running = true,
-			       .callback = callback,
-			       .context = context };
+	struct card_use use = { .running = true,
+				.callback = callback,
+				.context = context };
 	cleanup_message struct wire_message *order = NULL;
 	int r;
 
 	if (card->state != CARD_READY)
 		return -EPROTO;
 	r = card_order_pin(operation, card_unblock_way(card), pin, new_pin, &order);
-	return r < 0 ? r : use_pin(card, order, deadline, &login);
+	return r < 0 ? r : use_pin(card, order, deadline, &use);
 }
 
 void card_login_cancel(struct card *card)
 {
-	if (!card->login.running)
+	if (!card->use.running)
 		return;
-	card->login = (struct login){ .running = false };
+	card->use = (struct card_use){ .running = false };
 	card->state = CARD_LEAVING;
 	linger(card);
 }

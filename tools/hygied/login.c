@@ -1,32 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The dialogue of authentication, enrolment and a PIN's change; see login.h. It moves on events only: a
- * card's change, the person's answer, the card's answer, or one timer.
+ * The dialogue of authentication, enrolment and a PIN's change; see login.h. It moves on
+ * events only: a card's change, the person's answer, the card's answer, or one timer.
  */
 #include "hygied/login.h"
 
-#include "hygied/candidate.h"
 #include "hygied/login_queue.h"
 #include "hygied/login_request.h"
 #include "hygied/login_result.h"
+#include "hygied/login_step.h"
 #include "hygied/pin_dialogue.h"
 #include "hygied/reset.h"
 #include "libhygie/deadline.h"
 #include "libhygie/log.h"
-#include "libhygie/pin_guess.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#define TURN_MS 1000  /* a PIN that waits for so long is told why */
-#define PROMPTS_MAX 3 /* whose card, the PIN, the last try typed knowingly */
+#define TURN_MS 1000 /* a PIN that waits for so long is told why */
 
-static void choose(struct login *login);
-static void ask_pin(struct login *login);
 static void prove(struct login *login);
 
-static void finish(struct login *login, enum hygie_outcome outcome, const char *text)
+void login_finish(struct login *login, enum hygie_outcome outcome, const char *text)
 {
 	login->stage = LOGIN_FINISHED;
 	login_forget_pins(login);
@@ -35,250 +31,24 @@ static void finish(struct login *login, enum hygie_outcome outcome, const char *
 	login_result_send(login, outcome, text);
 }
 
-static void set_timer(struct login *login, uint64_t deadline,
-		      sd_event_time_handler_t handler)
+void login_set_timer(struct login *login, uint64_t deadline,
+		     sd_event_time_handler_t handler)
 {
 	login->timer = sd_event_source_disable_unref(login->timer);
 	if (sd_event_add_time(login->hygied->loop, &login->timer, CLOCK_MONOTONIC,
 			      deadline, 1000, handler, login) < 0)
-		finish(login, HYGIE_FAULT, NULL);
-}
-
-/*
- * The time for reading begins with the card, however late it is put in; whoever takes it
- * out and puts it in for ever still finds an end.
- */
-static void note_reading(struct login *login, bool reading)
-{
-	uint64_t deadline = deadline_after(login->hygied->settings.deadline);
-	uint64_t last = login->card_deadline + login->hygied->settings.deadline * 1000ull;
-
-	if (reading && !login->reading)
-		login->reading_deadline = deadline < last ? deadline : last;
-	login->reading = reading;
-}
-
-/* What nobody's card in time means, by what is missing. */
-static enum hygie_outcome missing(const struct login *login)
-{
-	const struct cards *cards = login->hygied->cards;
-
-	if (cards_have_tokens(cards) || cards_reader_count(cards) > 0)
-		return HYGIE_NO_CARD;
-	return cards_service_is_up(cards) ? HYGIE_NO_READER : HYGIE_UNAVAILABLE;
-}
-
-/* Until when a card is waited for; never before the readers were heard of. */
-static uint64_t choice_limit(const struct login *login)
-{
-	uint64_t limit = login->reading ? login->reading_deadline : login->card_deadline;
-
-	return limit > login->hygied->settled ? limit : login->hygied->settled;
-}
-
-/* Nobody waits for a card that can be asked for: Enter goes on when it is in. */
-static bool may_ask_card(const struct login *login)
-{
-	return login->or_password && !login->pretyped && !login->reading &&
-	       login->user[0] != '\0' && login->prompts + 1 < PROMPTS_MAX;
-}
-
-static int on_choice_timeout(sd_event_source *source, uint64_t usec, void *userdata)
-{
-	struct login *login = userdata;
-
-	(void)source;
-	if (usec < choice_limit(login) || may_ask_card(login))
-		choose(login);
-	else
-		finish(login, login->reading ? HYGIE_CARD_SILENT : missing(login), NULL);
-	return 0;
-}
-
-static void tell_insert(struct login *login)
-{
-	const char *arguments[] = { login->user };
-	bool named = login->user[0] != '\0';
-
-	if (login->told_insert || login->pretyped)
-		return;
-	login->told_insert = true;
-	if (login->check)
-		return;
-	peer_say(login->peer, WIRE_INFO, named ? TEXT_INSERT_CARD_OF : TEXT_INSERT_CARD,
-		 arguments, named ? 1 : 0);
-}
-
-/* Asks for the card in words that a password answers as well; Enter when it is in. */
-static void ask_card_or_password(struct login *login)
-{
-	const char *arguments[] = { login->user };
-
-	login->prompts++;
-	login->stage = LOGIN_ASKING_CARD;
-	peer_ask(login->peer, PROMPT_OR_PASSWORD, TEXT_CARD_OR_PASSWORD, arguments, 1);
-	set_timer(login, deadline_after(login->hygied->settings.pin_wait),
-		  login_on_silence);
-}
-
-static void wait_for_card(struct login *login)
-{
-	uint64_t settled = login->hygied->settled;
-
-	if (monotonic_now() < settled) {
-		set_timer(login, settled, on_choice_timeout);
-		return;
-	}
-	if (!login->reading && missing(login) == HYGIE_UNAVAILABLE) {
-		finish(login, HYGIE_UNAVAILABLE, NULL);
-		return;
-	}
-	if (may_ask_card(login)) {
-		ask_card_or_password(login);
-		return;
-	}
-	if (!login->reading)
-		tell_insert(login);
-	set_timer(login, choice_limit(login), on_choice_timeout);
-}
-
-/* Two people's cards are in and nobody said who: ask, where somebody can be asked. */
-static void ask_whose(struct login *login, const struct candidates *candidates)
-{
-	char users[HYGIE_TEXT_MAX / 2] = "";
-	const char *arguments[] = { users };
-	size_t used = 0;
-
-	if (login->pretyped || login->prompts++ >= PROMPTS_MAX) {
-		finish(login, HYGIE_REFUSED,
-		       N_("Cards of several users are in. Take the others out and try "
-			  "again."));
-		return;
-	}
-	for (size_t i = 0; i < candidates->count && used < sizeof(users); i++)
-		used += (size_t)snprintf(users + used, sizeof(users) - used, "%s%s",
-					 i ? ", " : "", candidates->user[i]);
-	login->stage = LOGIN_ASKING_WHO;
-	peer_ask(login->peer, PROMPT_ECHO, TEXT_WHOSE_CARD, arguments, 1);
-	set_timer(login, deadline_after(login->hygied->settings.pin_wait),
-		  login_on_silence);
+		login_finish(login, HYGIE_FAULT, NULL);
 }
 
 int login_on_silence(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	(void)source;
 	(void)usec;
-	finish(userdata, HYGIE_TIMED_OUT, NULL);
+	login_finish(userdata, HYGIE_TIMED_OUT, NULL);
 	return 0;
 }
 
-static int on_probe_timeout(sd_event_source *source, uint64_t usec, void *userdata)
-{
-	(void)source;
-	(void)usec;
-	finish(userdata, HYGIE_CARD_BUSY, NULL);
-	return 0;
-}
-
-static void on_probed(void *context, bool done)
-{
-	struct login *login = context;
-
-	/* A refusal (held exclusively) is as good as no answer. */
-	reset_free(login->probe);
-	login->probe = NULL;
-	if (login->stage != LOGIN_PROBING)
-		return;
-	if (done)
-		ask_pin(login);
-	else
-		finish(login, HYGIE_CARD_BUSY, NULL);
-}
-
-/*
- * Before a person types a PIN: is the reader free? A program that holds it is told now.
- */
-static void probe(struct login *login)
-{
-	if (!card_has_reader(login->card) || card_state(login->card) != CARD_READY) {
-		ask_pin(login);
-		return;
-	}
-	login->stage = LOGIN_PROBING;
-	set_timer(login, deadline_after(login->hygied->settings.busy_deadline),
-		  on_probe_timeout);
-	if (login->stage == LOGIN_PROBING &&
-	    reset_start(login->hygied->loop, card_reader(login->card), PROBE_READER,
-			on_probed, login, &login->probe) < 0)
-		finish(login, HYGIE_FAULT, NULL);
-}
-
-/* Another program may have unblocked the card since it was read: look before refusing. */
-static bool reread(struct login *login, struct card *card)
-{
-	if (login->reread || login->pin_operation == TOKEN_PIN_UNBLOCK)
-		return false;
-	login->reread = true;
-	return card_reread_blocked(card);
-}
-
-static void take_card(struct login *login, struct card *card, const char *user)
-{
-	const struct token_certificate *entry = card_certificate(card);
-
-	if (reread(login, card))
-		return; /* its change calls choose() */
-	login->card = card;
-	if (entry)
-		memcpy(login->key_id, certificate_key_id(entry->certificate),
-		       sizeof(login->key_id));
-	if (!login->enrolment && !login->any_card)
-		(void)snprintf(login->user, sizeof(login->user), "%s", user);
-	if (login->enrolment)
-		login_result_describe_card(login);
-	if (login->check)
-		finish(login, HYGIE_OK, NULL);
-	else
-		probe(login);
-}
-
-static bool several_users(const struct candidates *candidates)
-{
-	for (size_t i = 1; i < candidates->count; i++)
-		if (strcmp(candidates->user[i], candidates->user[0]) != 0)
-			return true;
-	return false;
-}
-
-static void choose(struct login *login)
-{
-	struct wanted wanted = { .user = login->user,
-				 .reader = login->reader,
-				 .enrolment = login->enrolment,
-				 .any = login->any_card };
-	struct candidates candidates;
-
-	login->stage = LOGIN_CHOOSING;
-	if (candidates_find(login->hygied, &wanted, &candidates) < 0) {
-		finish(login, HYGIE_BROKEN_SETUP, NULL);
-		return;
-	}
-	note_reading(login, candidates.reading);
-	if (candidates.count > 1 && (login->enrolment || login->pin_operation))
-		finish(login, HYGIE_REFUSED,
-		       N_("Several cards are in. Name the reader with --reader, or take "
-			  "the others out."));
-	else if (candidates.count > 1 && several_users(&candidates))
-		ask_whose(login, &candidates);
-	else if (candidates.count > 0)
-		take_card(login, candidates.card[0], candidates.user[0]);
-	else if (candidates.reading || candidates.problem == HYGIE_OK)
-		wait_for_card(login);
-	else
-		finish(login, candidates.problem, candidates.problem_text);
-}
-
-/* NOLINTNEXTLINE(misc-no-recursion): as ask_pin() */
+/* NOLINTNEXTLINE(misc-no-recursion): as login_ask_pin() */
 static void prompt_pin(struct login *login)
 {
 	if (!pin_dialogue_ask(login)) {
@@ -287,17 +57,17 @@ static void prompt_pin(struct login *login)
 		return;
 	}
 	login->stage = LOGIN_ASKING_PIN;
-	set_timer(login, deadline_after(login->hygied->settings.pin_wait),
-		  login_on_silence);
+	login_set_timer(login, deadline_after(login->hygied->settings.pin_wait),
+			login_on_silence);
 }
 
 /* NOLINTNEXTLINE(misc-no-recursion): prove() comes back once, told_last is set then */
-static void ask_pin(struct login *login)
+void login_ask_pin(struct login *login)
 {
 	enum hygie_outcome outcome = pin_dialogue_judge(login);
 
 	if (outcome != HYGIE_OK || login->prompts++ >= PROMPTS_MAX) {
-		finish(login, outcome != HYGIE_OK ? outcome : HYGIE_REFUSED, NULL);
+		login_finish(login, outcome != HYGIE_OK ? outcome : HYGIE_REFUSED, NULL);
 		return;
 	}
 	pin_dialogue_introduce(login);
@@ -309,7 +79,7 @@ static int on_queue_timeout(sd_event_source *source, uint64_t usec, void *userda
 {
 	(void)source;
 	(void)usec;
-	finish(userdata, HYGIE_CARD_SILENT, NULL);
+	login_finish(userdata, HYGIE_CARD_SILENT, NULL);
 	return 0;
 }
 
@@ -321,7 +91,7 @@ static int on_long_wait(sd_event_source *source, uint64_t usec, void *userdata)
 	(void)usec;
 	if (!login->pretyped)
 		peer_say(login->peer, WIRE_INFO, TEXT_WAITING_TURN, NULL, 0);
-	set_timer(login, login->deadline, on_queue_timeout);
+	login_set_timer(login, login->deadline, on_queue_timeout);
 	return 0;
 }
 
@@ -333,16 +103,16 @@ static void queue(struct login *login)
 	login_queue_join(login);
 	log_debug("%s: %s waits for its turn", card_reader(login->card), login->service);
 	if (long_wait < login->deadline)
-		set_timer(login, long_wait, on_long_wait);
+		login_set_timer(login, long_wait, on_long_wait);
 	else
-		set_timer(login, login->deadline, on_queue_timeout);
+		login_set_timer(login, login->deadline, on_queue_timeout);
 }
 
 static void on_proven(void *context, enum hygie_outcome outcome)
 {
 	struct login *login = context;
 
-	finish(login, outcome, NULL);
+	login_finish(login, outcome, NULL);
 }
 
 /* The card is still the one that was named in the prompt, and still stands. */
@@ -390,13 +160,13 @@ static void send_pin(struct login *login)
 			       on_proven, login);
 	login_forget_pins(login);
 	if (r < 0)
-		finish(login, HYGIE_CARD_BROKEN, NULL);
+		login_finish(login, HYGIE_CARD_BROKEN, NULL);
 }
 
 /*
  * Goes to the card as soon as it is ready: another login, or a successor's start, first.
  */
-/* NOLINTNEXTLINE(misc-no-recursion): as ask_pin() */
+/* NOLINTNEXTLINE(misc-no-recursion): as login_ask_pin() */
 static void prove(struct login *login)
 {
 	enum hygie_outcome outcome;
@@ -406,7 +176,7 @@ static void prove(struct login *login)
 	case CARD_READY:
 		break;
 	case CARD_UNREADABLE:
-		finish(login, card_problem(login->card, &text), NULL);
+		login_finish(login, card_problem(login->card, &text), NULL);
 		return;
 	default:
 		queue(login);
@@ -414,7 +184,7 @@ static void prove(struct login *login)
 	}
 	outcome = check_before_pin(login, &text);
 	if (outcome != HYGIE_OK) {
-		finish(login, outcome, text);
+		login_finish(login, outcome, text);
 	} else if (login->pin_operation != TOKEN_PIN_UNBLOCK &&
 		   (card_token_flags(login->card) & TOKEN_PIN_FINAL_TRY) &&
 		   !login->told_last) {
@@ -423,36 +193,10 @@ static void prove(struct login *login)
 		 * all.
 		 */
 		login_forget_pins(login);
-		ask_pin(login);
+		login_ask_pin(login);
 	} else {
 		send_pin(login);
 	}
-}
-
-static void take_who(struct login *login, const struct secret *answer)
-{
-	size_t size = secret_size(answer);
-
-	if (size == 0 || size >= sizeof(login->user) ||
-	    !utf8_is_valid(secret_bytes_const(answer), size)) {
-		finish(login, HYGIE_GAVE_UP, NULL);
-		return;
-	}
-	memcpy(login->user, secret_bytes_const(answer), size);
-	login->user[size] = '\0';
-	choose(login);
-}
-
-/* Without a card nothing tells what its PIN can be: digits are taken for one. */
-static void take_instead_of_card(struct login *login, const struct secret *answer)
-{
-	if (secret_size(answer) == 0)
-		choose(login);
-	else if (pin_guess_is_likely(answer))
-		finish(login, HYGIE_NO_CARD,
-		       N_("That looks like a PIN. Insert the card first, then type it."));
-	else
-		finish(login, HYGIE_PIN_MALFORMED, NULL);
 }
 
 static void take_pin(struct login *login, struct secret *answer)
@@ -468,7 +212,7 @@ static void take_pin(struct login *login, struct secret *answer)
 		prove(login);
 		break;
 	default:
-		finish(login, outcome, NULL);
+		login_finish(login, outcome, NULL);
 		break;
 	}
 }
@@ -479,9 +223,9 @@ static void on_answer(void *self, struct secret *answer)
 	struct login *login = self;
 
 	if (login->stage == LOGIN_ASKING_WHO) {
-		take_who(login, answer);
+		login_take_who(login, answer);
 	} else if (login->stage == LOGIN_ASKING_CARD) {
-		take_instead_of_card(login, answer);
+		login_take_instead_of_card(login, answer);
 	} else if (login->stage == LOGIN_ASKING_PIN) {
 		owned = NULL;
 		take_pin(login, answer);
@@ -495,7 +239,7 @@ static void on_card_leaving(struct login *login, const struct card *card)
 	if (login->stage == LOGIN_PROVING)
 		card_login_cancel(login->card);
 	login->card = NULL;
-	finish(login, HYGIE_CARD_REMOVED, NULL);
+	login_finish(login, HYGIE_CARD_REMOVED, NULL);
 }
 
 /* The first takes the card; one that is refused before that makes room for the next. */
@@ -519,7 +263,7 @@ static void on_card_changed(void *self, enum cards_change change, struct card *c
 	if (change == CARDS_LEAVING)
 		on_card_leaving(login, card);
 	else if (login->stage == LOGIN_CHOOSING)
-		choose(login);
+		login_choose(login);
 	else if (login->stage == LOGIN_QUEUED && login->card == card)
 		serve_queue(login->hygied, card);
 }
@@ -561,7 +305,7 @@ void login_serve(struct hygied *hygied, struct peer *peer,
 	login->started = monotonic_now();
 	peer_set_dialogue(peer, &login_dialogue, login);
 	if (login_request_read(login, request) < 0) {
-		finish(login, HYGIE_BAD_REQUEST, NULL);
+		login_finish(login, HYGIE_BAD_REQUEST, NULL);
 		return;
 	}
 	/* One text for all prompts is no old and new PIN: it comes to nothing by itself. */
@@ -573,9 +317,9 @@ void login_serve(struct hygied *hygied, struct peer *peer,
 		deadline_after(login->pretyped || login->check ? 0 : settings->card_wait);
 	outcome = login_request_admit(login);
 	if (outcome != HYGIE_OK) {
-		finish(login, outcome, NULL);
+		login_finish(login, outcome, NULL);
 		return;
 	}
 	cards_retry(hygied->cards);
-	choose(login);
+	login_choose(login);
 }

@@ -55,9 +55,6 @@ struct login {
 	bool reading, told_insert, told_last;
 };
 
-/* An sd_event time handler: nobody answered the prompt. */
-int login_on_silence(sd_event_source *source, uint64_t usec, void *userdata);
-
 /* Tells an administrator who is on the card before he asks for its PIN. */
 void login_result_describe_card(const struct login *login);
 

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a card is made of: for card.c, which changes it, and card_facts.c, which tells of
+ * it. Nobody else includes this.
+ */
+#pragma once
+
+#include "hygied/card.h"
+#include "hygied/helper.h"
+#include "hygied/reset.h"
+
+/* The one use of the PIN that may run. */
+struct card_use {
+	bool running;
+	card_login_callback callback;
+	void *context;
+	bool signs; /* a login; else a change of the PIN, which proves nothing */
+	struct challenge challenge;
+};
+
+struct card {
+	const struct card_environment *environment;
+	const struct profile *profile; /* NULL: unreadable for good */
+	char reader[READER_NAME_MAX];  /* "" for a token by URI */
+	enum card_state state;
+	struct helper *helper;
+	struct reset *reset;
+	sd_event_source *timer;              /* of warming up, or of the login */
+	struct token_report incoming, token; /* being told; as of the last READY */
+	bool known;                          /* token holds something */
+	uint64_t revived; /* monotonic: when a helper that died waiting was replaced */
+	enum hygie_outcome problem;
+	char detail[HYGIE_TEXT_MAX];
+	struct card_use use;
+};
