@@ -15,7 +15,7 @@ struct token {
 	CK_FUNCTION_LIST *functions;
 	CK_SLOT_ID slot;
 	CK_SESSION_HANDLE
-		session; /* read-write where the token lets us: PINs change so */
+	session; /* read-write where the token lets us: PINs change so */
 	bool is_opensc;
 	CK_TOKEN_INFO info;
 	struct pin_rule pin; /* the profile's, narrowed by the token's */
