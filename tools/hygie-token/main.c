@@ -148,11 +148,11 @@ static enum hygie_outcome pin_serve(const struct token *token,
 static enum hygie_outcome last_order_wait(const struct token *token,
 					  struct failure *failure)
 {
-	struct wire_message *message;
+	struct wire_message *message = NULL;
 	int r;
 
 	r = order_wait(PROTOCOL_TOKEN_READY, &message);
-	if (r < 0)
+	if (r < 0 || !message)
 		return order_refused("order", r, failure);
 	return wire_message_type(message) == WIRE_ORDER_PIN
 		       ? pin_serve(token, message, failure)

@@ -40,6 +40,7 @@ static const char *const templates[TEXT_COUNT] = {
 	[TEXT_PIN_NEW_LETTERS] = N_("A new PIN has {1} letters and digits."),
 	[TEXT_PIN_NEW_ANY] = N_("A new PIN has {1} characters."),
 	[TEXT_PINS_DIFFER] = N_("The two differ. Once more:"),
+	/* NOLINTNEXTLINE(bugprone-suspicious-missing-comma): it is one sentence */
 	[TEXT_PIN_NEW_UNFIT] = N_(
 		"That cannot be the new PIN: wrong length or characters, or the old one "
 		"again. Once more:"),
