@@ -32,6 +32,8 @@ static const struct option_row {
 	{ "--required", OPTION_REQUIRED, NO_VALUE, 0 },
 	{ "--confirm", OPTION_CONFIRM, offsetof(struct options, confirm), 0 },
 	{ "--no-confirm", OPTION_NO_CONFIRM, NO_VALUE, 0 },
+	{ "--all", OPTION_ALL, NO_VALUE, 0 },
+	{ "--watch", OPTION_WATCH, NO_VALUE, 0 },
 };
 
 const char *option_name(unsigned bits)

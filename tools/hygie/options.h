@@ -27,6 +27,8 @@ enum option_bit {
 	OPTION_REQUIRED = 1u << 10,
 	OPTION_CONFIRM = 1u << 11,
 	OPTION_NO_CONFIRM = 1u << 12,
+	OPTION_ALL = 1u << 13,
+	OPTION_WATCH = 1u << 14,
 };
 
 /* Taken by every subcommand. */

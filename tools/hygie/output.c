@@ -42,6 +42,17 @@ static enum colour colour_of(const char *key, const char *value)
 		{ "value", N_("registry unreadable"), COLOUR_BAD },
 		{ "name", N_("enrolled cards"), COLOUR_NONE },
 		{ "exclusive", N_("no"), COLOUR_POOR },
+		{ "phase", N_("card in"), COLOUR_GOOD },
+		{ "phase", N_("unsure"), COLOUR_POOR },
+		{ "phase", N_("card out"), COLOUR_POOR },
+		{ "phase", N_("locking"), COLOUR_POOR },
+		{ "phase", N_("locked"), COLOUR_GOOD },
+		{ "phase", N_("open"), COLOUR_POOR },
+		{ "phase", N_("not locked"), COLOUR_BAD },
+		{ "phase", N_("ending"), COLOUR_POOR },
+		{ "on_removal", N_("lock"), COLOUR_NONE },
+		{ "on_removal", N_("logout"), COLOUR_NONE },
+		{ "on_removal", N_("none"), COLOUR_POOR },
 	};
 
 	for (size_t i = 0; i < array_size(rows); i++)

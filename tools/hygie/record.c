@@ -13,7 +13,7 @@
 
 #define LAST_SECOND UINT64_C(253402300799) /* 9999-12-31T23:59:59Z */
 
-enum member_kind { MEMBER_STRING, MEMBER_TIME, MEMBER_BOOLEAN };
+enum member_kind { MEMBER_STRING, MEMBER_TIME, MEMBER_BOOLEAN, MEMBER_NUMBER };
 
 static const struct {
 	uint16_t tag;
@@ -42,6 +42,11 @@ static const struct {
 	{ TAG_SESSION, MEMBER_STRING, "session" },
 	{ TAG_SERVICE, MEMBER_STRING, "service" },
 	{ TAG_BOUND_AT, MEMBER_TIME, "bound_at" },
+	{ TAG_PHASE, MEMBER_STRING, "phase" },
+	{ TAG_REMOVAL, MEMBER_STRING, "on_removal" },
+	{ TAG_CARD_IN, MEMBER_BOOLEAN, "card_in" },
+	{ TAG_LOCKED, MEMBER_BOOLEAN, "locked" },
+	{ TAG_LEFT, MEMBER_NUMBER, "left_ms" },
 };
 
 void text_clean(char *dst, size_t dst_size, const void *src, size_t src_size)
@@ -96,16 +101,33 @@ static json_t *member_boolean(const struct wire_message *item, uint16_t tag)
 	return json_boolean(value == 1);
 }
 
+static json_t *member_number(const struct wire_message *item, uint16_t tag)
+{
+	uint32_t value;
+
+	return wire_get_u32(item, tag, &value) < 0 ? NULL : json_integer(value);
+}
+
+static json_t *member_value(const struct wire_message *item, size_t i)
+{
+	switch (members[i].kind) {
+	case MEMBER_TIME:
+		return member_time(item, members[i].tag);
+	case MEMBER_BOOLEAN:
+		return member_boolean(item, members[i].tag);
+	case MEMBER_NUMBER:
+		return member_number(item, members[i].tag);
+	default:
+		return member_string(item, members[i].tag);
+	}
+}
+
 json_t *record_from_item(const struct wire_message *item)
 {
 	cleanup_json json_t *record = json_object();
 
 	for (size_t i = 0; record && i < array_size(members); i++) {
-		json_t *value = members[i].kind == MEMBER_STRING
-					? member_string(item, members[i].tag)
-				: members[i].kind == MEMBER_TIME
-					? member_time(item, members[i].tag)
-					: member_boolean(item, members[i].tag);
+		json_t *value = member_value(item, i);
 
 		if (value && json_object_set_new(record, members[i].key, value) < 0)
 			return NULL;

@@ -81,6 +81,19 @@ enum hygie_outcome card_problem(const struct card *card, const char **ret_detail
  */
 const struct token_certificate *card_certificate(const struct card *card);
 
+/*
+ * What tells a card from another one with the same key: the certificate of that key and
+ * the card's serial number. Both can be copied.
+ */
+struct card_mark {
+	uint8_t certificate[CERTIFICATE_HASH_SIZE];
+	char serial[TOKEN_TEXT_SIZE];
+};
+
+/* Whether the card is known to hold that key's certificate, and if so its mark. */
+bool card_has_key(const struct card *card, const uint8_t key_id[HYGIE_KEY_ID_SIZE],
+		  struct card_mark *ret_mark);
+
 /* Judges that certificate anew, now: it may have expired since the card was read. */
 int card_judge(const struct card *card, struct trust_verdict *ret_verdict) must_check;
 

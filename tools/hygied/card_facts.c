@@ -7,6 +7,7 @@
 #include "hygied/pin_form.h"
 
 #include <errno.h>
+#include <string.h>
 
 enum card_state card_state(const struct card *card)
 {
@@ -43,6 +44,22 @@ enum hygie_outcome card_problem(const struct card *card, const char **ret_detail
 const struct token_certificate *card_certificate(const struct card *card)
 {
 	return card->known ? card_certificates_choose(&card->token) : NULL;
+}
+
+bool card_has_key(const struct card *card, const uint8_t key_id[HYGIE_KEY_ID_SIZE],
+		  struct card_mark *ret_mark)
+{
+	for (size_t i = 0; card->known && i < card->token.count; i++) {
+		const struct certificate *one = card->token.certificates[i].certificate;
+
+		if (memcmp(certificate_key_id(one), key_id, HYGIE_KEY_ID_SIZE) != 0)
+			continue;
+		memcpy(ret_mark->certificate, certificate_fingerprint(one),
+		       sizeof(ret_mark->certificate));
+		memcpy(ret_mark->serial, card->token.serial, sizeof(ret_mark->serial));
+		return true;
+	}
+	return false;
 }
 
 int card_judge(const struct card *card, struct trust_verdict *ret_verdict)

@@ -11,6 +11,7 @@
 #include "hygied/trust.h"
 #include "libhygie/settings.h"
 
+struct guard;
 struct login;
 struct server;
 
@@ -23,6 +24,7 @@ struct hygied {
 	struct tickets *tickets;
 	struct card_environment environment;
 	struct cards *cards;
+	struct guard *guard;
 	struct server *server;
 	struct login *queue; /* login_queue.h */
 	uint64_t

@@ -5,6 +5,7 @@
 #include "hygied/login_result.h"
 
 #include "hygied/candidate.h"
+#include "hygied/guard.h"
 #include "hygied/policy.h"
 #include "hygied/session.h"
 #include "libhygie/deadline.h"
@@ -179,16 +180,16 @@ static void warn_of_end(const struct login *login, const struct token_certificat
 }
 
 /* A locker opens no session: the one that it unlocked is bound to the card now. */
-static void bind_unlocked(const struct login *login, const struct binding *binding)
+static void bind_unlocked(const struct login *login, struct binding *binding)
 {
-	char session[HYGIE_SESSION_MAX];
-
 	if (session_bind_unlocked(&login->hygied->settings, peer_fd(login->peer),
-				  peer_uid(login->peer), binding, session) == 0)
-		log_audit("unlock-session", HYGIE_OK,
-			  (const struct log_field[]){ { "HYGIE_USER", binding->user },
-						      { "HYGIE_SESSION", session } },
-			  2);
+				  peer_uid(login->peer), binding) < 0)
+		return;
+	guard_bind(login->hygied->guard, binding);
+	log_audit("unlock-session", HYGIE_OK,
+		  (const struct log_field[]){ { "HYGIE_USER", binding->user },
+					      { "HYGIE_SESSION", binding->session } },
+		  2);
 }
 
 /* A login at a real door is what a PAM set-up on trial waits for. */

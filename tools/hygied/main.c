@@ -3,6 +3,7 @@
  * hygied: reads its set-up, opens its socket, runs the loop. Every mistake in the set-up
  * is told before anything is served.
  */
+#include "hygied/guard.h"
 #include "hygied/hygied.h"
 #include "hygied/policy.h"
 #include "hygied/server.h"
@@ -219,8 +220,19 @@ static void on_cards(void *context, enum cards_change change, struct card *card)
 {
 	struct hygied *hygied = context;
 
+	/* First of all: a screen may be open to whoever walks by. */
+	if (hygied->guard)
+		guard_card_changed(hygied->guard, change, card);
 	if (hygied->server)
 		server_card_changed(hygied->server, change, card);
+}
+
+static void on_sessions(void *context)
+{
+	struct hygied *hygied = context;
+
+	if (hygied->server)
+		server_sessions_changed(hygied->server);
 }
 
 static int take_socket(const struct hygied *hygied, int *ret_fd)
@@ -273,8 +285,10 @@ static int serve(struct hygied *hygied)
 	hygied->environment.time_floor = HYGIE_BUILD_TIME;
 	hygied->settled = deadline_after(SETTLE_MS);
 	sessions_prune();
-	r = cards_start(&hygied->environment, hygied->profiles, on_cards, hygied,
-			&hygied->cards);
+	r = guard_start(hygied, on_sessions, hygied, &hygied->guard);
+	if (r >= 0)
+		r = cards_start(&hygied->environment, hygied->profiles, on_cards, hygied,
+				&hygied->cards);
 	if (r < 0) {
 		(void)close(fd);
 		return r;
@@ -292,6 +306,9 @@ static void unload(struct hygied *hygied)
 {
 	server_free(hygied->server);
 	hygied->server = NULL;
+	/* Before the cards: they leave with us, but were not taken out. */
+	guard_free(hygied->guard);
+	hygied->guard = NULL;
 	cards_free(hygied->cards);
 	tickets_free(hygied->tickets);
 	registry_close(hygied->registry);

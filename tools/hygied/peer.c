@@ -232,6 +232,12 @@ void peer_card_changed(struct peer *peer, enum cards_change change, struct card 
 		peer->dialogue->card_changed(peer->dialogue_self, change, card);
 }
 
+void peer_sessions_changed(struct peer *peer)
+{
+	if (!peer->finished && peer->dialogue && peer->dialogue->sessions_changed)
+		peer->dialogue->sessions_changed(peer->dialogue_self);
+}
+
 void peer_send(struct peer *peer, const struct wire_message *message)
 {
 	int r;

@@ -29,6 +29,8 @@ struct dialogue {
 	void (*answer)(void *self, struct secret *answer);
 	/* A card came, changed or is leaving. May be NULL. */
 	void (*card_changed)(void *self, enum cards_change change, struct card *card);
+	/* What is known of a session is another now. May be NULL. */
+	void (*sessions_changed)(void *self);
 	void (*free)(void *self);
 };
 
@@ -61,6 +63,7 @@ int peer_fd(const struct peer *peer);
 void peer_set_dialogue(struct peer *peer, const struct dialogue *dialogue, void *self);
 /* Tells the dialogue, if one runs. */
 void peer_card_changed(struct peer *peer, enum cards_change change, struct card *card);
+void peer_sessions_changed(struct peer *peer);
 
 /* Says a sentence (WIRE_INFO, WIRE_WARNING, WIRE_PROGRESS). */
 void peer_say(struct peer *peer, enum wire_type type, enum hygie_text text,

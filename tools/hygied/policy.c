@@ -76,6 +76,15 @@ static bool is_member(const struct passwd *user, const char *group)
 	return false;
 }
 
+bool policy_is_member(const char *user, const char *group)
+{
+	char buffer[NSS_BUFFER_SIZE];
+	struct passwd entry;
+
+	return user_entry(user, buffer, sizeof(buffer), &entry) &&
+	       is_member(&entry, group);
+}
+
 /* A service's account speaks for the members of the group that [peers] names. */
 static bool service_may_authenticate(const struct settings *settings, const char *service,
 				     const char *user)

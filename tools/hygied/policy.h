@@ -28,3 +28,6 @@ bool policy_user_exists(const char *user);
 
 /* The ids of a user by name; false when there is none. */
 bool policy_user_ids(const char *user, uid_t *ret_uid, gid_t *ret_gid);
+
+/* Whether a user is in a group, also by his first group. */
+bool policy_is_member(const char *user, const char *group);

@@ -187,17 +187,22 @@ static void send_summary(struct hygied *hygied, struct peer *peer)
 	}
 }
 
-void request_status(struct hygied *hygied, struct peer *peer,
-		    const struct wire_message *request)
+void request_send_status(struct hygied *hygied, struct peer *peer)
 {
 	const struct card *card;
 
-	(void)request;
 	send_summary(hygied, peer);
 	for (size_t i = 0; (card = cards_at(hygied->cards, i)); i++)
 		send_card(hygied, peer, card);
 	send_empty_readers(hygied, peer);
-	session_items_send(peer);
+	session_items_send(hygied, peer);
+}
+
+void request_status(struct hygied *hygied, struct peer *peer,
+		    const struct wire_message *request)
+{
+	(void)request;
+	request_send_status(hygied, peer);
 	peer_finish(peer, HYGIE_OK, NULL);
 }
 

@@ -21,6 +21,9 @@ void request_revoke(struct hygied *hygied, struct peer *peer,
 
 /* What the requests have in common. */
 
+/* All ITEMs of a status, as far as the peer may see them. */
+void request_send_status(struct hygied *hygied, struct peer *peer);
+
 /*
  * Whether the peer is root. Else it is refused and finished, and `event` is in the audit:
  * that somebody asked is for the auditor to see.

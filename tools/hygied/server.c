@@ -4,11 +4,13 @@
  */
 #include "hygied/server.h"
 
+#include "hygied/lock_request.h"
 #include "hygied/login.h"
 #include "hygied/peer.h"
 #include "hygied/requests.h"
 #include "hygied/session_request.h"
 #include "hygied/usage.h"
+#include "hygied/watch.h"
 #include "libhygie/deadline.h"
 #include "libhygie/error_text.h"
 #include "libhygie/log.h"
@@ -50,6 +52,8 @@ static const struct {
 	{ WIRE_REQUEST_REVOKE, request_revoke },
 	{ WIRE_REQUEST_OPEN_SESSION, request_open_session },
 	{ WIRE_REQUEST_CLOSE_SESSION, request_close_session },
+	{ WIRE_REQUEST_WATCH, watch_serve },
+	{ WIRE_REQUEST_LOCK, request_lock },
 };
 
 static void on_request(void *context, struct peer *peer,
@@ -197,6 +201,12 @@ void server_card_changed(struct server *server, enum cards_change change,
 {
 	for (size_t i = 0; i < server->peer_count; i++)
 		peer_card_changed(server->peers[i], change, card);
+}
+
+void server_sessions_changed(struct server *server)
+{
+	for (size_t i = 0; i < server->peer_count; i++)
+		peer_sessions_changed(server->peers[i]);
 }
 
 static int make_folder(const char *path)

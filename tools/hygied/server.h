@@ -15,5 +15,8 @@ void server_free(struct server *server);
 void server_card_changed(struct server *server, enum cards_change change,
 			 struct card *card);
 
+/* What is known of a session is another now. */
+void server_sessions_changed(struct server *server);
+
 /* Makes and binds the socket at `path`, mode 0666, in a folder of root's. */
 int server_listen(const char *path, int *ret_fd) must_check;

@@ -29,7 +29,7 @@ static bool take_session(char *name, uid_t uid, char ret_session[HYGIE_SESSION_M
 	return true;
 }
 
-static bool find_unlocked(int fd, uid_t uid, char ret_session[HYGIE_SESSION_MAX])
+bool session_of_peer(int fd, uid_t uid, char ret_session[HYGIE_SESSION_MAX])
 {
 	char *name = NULL;
 
@@ -43,24 +43,23 @@ static bool find_unlocked(int fd, uid_t uid, char ret_session[HYGIE_SESSION_MAX]
 	       take_session(name, uid, ret_session);
 }
 
-static int bind(const struct binding *binding, uid_t uid)
+static int bind(struct binding *binding, uid_t uid)
 {
-	struct binding whole = *binding;
 	int r;
 
-	whole.uid = uid;
-	whole.since = (uint64_t)time(NULL);
-	r = binding_write(BINDINGS_FOLDER, &whole);
+	binding->uid = uid;
+	binding->since = (uint64_t)time(NULL);
+	r = binding_write(BINDINGS_FOLDER, binding);
 	if (r < 0)
-		log_error("session %s is not bound to its card: %s", whole.session,
+		log_error("session %s is not bound to its card: %s", binding->session,
 			  error_text(-r));
 	else
-		log_info("session %s of %s is bound to the card in %s", whole.session,
-			 whole.user, whole.reader);
+		log_info("session %s of %s is bound to the card in %s", binding->session,
+			 binding->user, binding->reader);
 	return r;
 }
 
-int session_bind_opened(const struct binding *binding)
+int session_bind_opened(struct binding *binding)
 {
 	uid_t uid, owner;
 	gid_t gid;
@@ -72,20 +71,34 @@ int session_bind_opened(const struct binding *binding)
 }
 
 int session_bind_unlocked(const struct settings *settings, int fd, uid_t peer,
-			  const struct binding *binding,
-			  char ret_session[HYGIE_SESSION_MAX])
+			  struct binding *binding)
 {
-	struct binding found = *binding;
 	uid_t uid;
 	gid_t gid;
 
 	if (!policy_user_ids(binding->user, &uid, &gid) ||
 	    (peer != uid &&
 	     (peer != 0 || !settings_unlocks(settings, binding->service))) ||
-	    !find_unlocked(fd, uid, found.session))
+	    !session_of_peer(fd, uid, binding->session))
 		return -ENOENT;
-	memcpy(ret_session, found.session, sizeof(found.session));
-	return bind(&found, uid);
+	return bind(binding, uid);
+}
+
+int session_facts(const char *session, struct session_facts *ret_facts)
+{
+	static const char *const graphical[] = { "x11", "wayland", "mir" };
+	struct session_facts facts = { .seat = "" };
+	cleanup_free char *type = NULL;
+	cleanup_free char *seat = NULL;
+
+	if (sd_session_get_type(session, &type) < 0)
+		return -ENOENT;
+	for (size_t i = 0; i < array_size(graphical); i++)
+		facts.graphical = facts.graphical || strcmp(type, graphical[i]) == 0;
+	if (sd_session_get_seat(session, &seat) >= 0 && strlen(seat) < sizeof(facts.seat))
+		memcpy(facts.seat, seat, strlen(seat) + 1);
+	*ret_facts = facts;
+	return 0;
 }
 
 static void prune(void *context, const struct binding *binding)

@@ -4,6 +4,7 @@
  */
 #include "hygied/session_request.h"
 
+#include "hygied/guard.h"
 #include "hygied/policy.h"
 #include "hygied/requests.h"
 #include "hygied/session.h"
@@ -50,6 +51,8 @@ static enum hygie_outcome open_session(struct hygied *hygied, const char *name,
 		return HYGIE_OK;
 	r = session_bind_opened(binding);
 	*ret_bound = r == 0;
+	if (r == 0)
+		guard_bind(hygied->guard, binding);
 	return r == 0 || r == -ENOENT ? HYGIE_OK : HYGIE_FAULT;
 }
 
@@ -81,12 +84,11 @@ void request_close_session(struct hygied *hygied, struct peer *peer,
 {
 	char session[HYGIE_SESSION_MAX] = "";
 
-	(void)hygied;
 	if (!request_admit_root(peer, "close-session"))
 		return;
 	(void)!wire_get_string(request, TAG_SESSION, session, sizeof(session));
 	if (session[0])
-		(void)binding_remove(BINDINGS_FOLDER, session);
+		guard_release(hygied->guard, session);
 	log_audit("close-session", HYGIE_OK,
 		  (const struct log_field[]){
 			  { "HYGIE_SESSION", session[0] ? session : NULL } },
@@ -94,10 +96,31 @@ void request_close_session(struct hygied *hygied, struct peer *peer,
 	peer_finish(peer, HYGIE_OK, NULL);
 }
 
+struct listing {
+	const struct hygied *hygied;
+	struct peer *peer;
+};
+
+static void add_view(struct wire_message *item, const struct guard_view *view)
+{
+	static const char *const words[] = { [REMOVAL_BY_LOCK] = "lock",
+					     [REMOVAL_BY_LOGOUT] = "logout",
+					     [REMOVAL_BY_NOTHING] = "none" };
+
+	wire_add_string(item, TAG_PHASE, removal_word(view->phase, view->locked));
+	wire_add_string(item, TAG_REMOVAL, words[view->action]);
+	wire_add_u32(item, TAG_CARD_IN, view->card_in ? 1 : 0);
+	wire_add_u32(item, TAG_LOCKED, view->locked ? 1 : 0);
+	if (view->left > 0)
+		wire_add_u32(item, TAG_LEFT, view->left);
+}
+
 static void send_session(void *context, const struct binding *binding)
 {
 	cleanup_message struct wire_message *item = NULL;
-	struct peer *peer = context;
+	const struct listing *listing = context;
+	struct peer *peer = listing->peer;
+	struct guard_view view;
 	char card[17];
 
 	if (!policy_may_administer(peer_uid(peer)) && peer_uid(peer) != binding->uid)
@@ -112,15 +135,18 @@ static void send_session(void *context, const struct binding *binding)
 	wire_add_string(item, TAG_CARD_ID, card);
 	wire_add_string(item, TAG_READER, binding->reader);
 	wire_add_u64(item, TAG_BOUND_AT, binding->since);
+	if (guard_look(listing->hygied->guard, binding->session, &view))
+		add_view(item, &view);
 	peer_send(peer, item);
 }
 
-void session_items_send(struct peer *peer)
+void session_items_send(const struct hygied *hygied, struct peer *peer)
 {
+	struct listing listing = { hygied, peer };
 	int r;
 
 	sessions_prune();
-	r = bindings_each(BINDINGS_FOLDER, send_session, peer);
+	r = bindings_each(BINDINGS_FOLDER, send_session, &listing);
 	if (r < 0)
 		log_warning("%s: %s", BINDINGS_FOLDER, error_text(-r));
 }

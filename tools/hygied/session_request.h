@@ -19,4 +19,4 @@ void request_close_session(struct hygied *hygied, struct peer *peer,
 			   const struct wire_message *request);
 
 /* The bound sessions as ITEMs: all for root, a user's own for him. */
-void session_items_send(struct peer *peer);
+void session_items_send(const struct hygied *hygied, struct peer *peer);

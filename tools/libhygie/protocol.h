@@ -37,6 +37,8 @@ enum wire_type {
 	WIRE_REQUEST_CARDS = 0x0105,  /* enrolments, as ITEMs */
 	WIRE_REQUEST_ENROL = 0x0106,
 	WIRE_REQUEST_REVOKE = 0x0107,
+	WIRE_REQUEST_WATCH = 0x0108, /* what STATUS tells, anew at each change */
+	WIRE_REQUEST_LOCK = 0x0109,  /* sessions: the peer's own, or TAG_USER's */
 	WIRE_REQUEST_PIN_CHANGE = 0x0110,
 	WIRE_REQUEST_PIN_UNBLOCK = 0x0111,
 	WIRE_ANSWER = 0x0180,
@@ -89,12 +91,17 @@ enum wire_tag {
 	TAG_TRUST = 0x22,       /* string: "ok" or why not */
 	TAG_EXCLUSIVE = 0x23,   /* u32, 1: nobody else can use the card during a login */
 	TAG_KIND = 0x24,  /* string: what an ITEM is: "service", "reader", "enrolment",
-			     "session" */
+			     "session"; "end" of what WATCH tells at a time */
 	TAG_TRIES = 0x25, /* string: "ok", "low", "last", "blocked" */
 	TAG_VALUE = 0x26, /* string, what a "service" ITEM says */
 	TAG_NAME = 0x27,  /* string, what a "service" ITEM is about */
 	TAG_REVOKED_AT = 0x28, /* u64, seconds since 1970 */
 	TAG_BOUND_AT = 0x2F,   /* u64, seconds since 1970 */
+	TAG_PHASE = 0x30,      /* string: removal_word(), of a "session" ITEM */
+	TAG_REMOVAL = 0x31,    /* string: what follows when its card is out, a word */
+	TAG_CARD_IN = 0x32,    /* u32, 1: its card is in */
+	TAG_LOCKED = 0x33,     /* u32, 1: it was seen to be locked */
+	TAG_LEFT = 0x34,       /* u32, milliseconds of the grace that are left */
 
 	/* hygied and hygie-token */
 	TAG_MODULE = 0x40,       /* string, absolute path */
@@ -127,11 +134,13 @@ enum wire_tag {
 	TAG_UNBLOCK_BY = 0x5B, /* u32, enum token_unblock, with TOKEN_PIN_UNBLOCK */
 };
 
-/* TAG_FLAGS of WIRE_REQUEST_AUTHENTICATE, _ENROL and _PIN_CHANGE. */
+/* TAG_FLAGS of a request. */
 enum request_flag {
 	REQUEST_REASSIGN = 1u << 1, /* enrol a card that is another user's */
 	REQUEST_SILENT = 1u << 2,   /* PAM_SILENT: no INFO, no WARNING */
 	REQUEST_CHECK = 1u << 3,    /* PIN_CHANGE: only say whether it could be */
+	REQUEST_LOCKER = 1u << 4,   /* WATCH: by the program that locks its session */
+	REQUEST_ALL = 1u << 5,      /* LOCK: everybody's sessions */
 };
 
 /* TAG_FLAGS of WIRE_PROMPT. */

@@ -112,6 +112,38 @@ static int parse_peer(const struct config_value *value, void *field, char *reaso
 	return 0;
 }
 
+static const char *const action_words[] = { "lock", "logout", "none", NULL };
+static const char *const escalation_words[] = { "greeter", "logout", NULL };
+
+/* A free key: "alice = none". A later file may give a name another action. */
+static int parse_action(const struct config_value *value, void *field, char *reason,
+			size_t reason_size)
+{
+	static const struct config_key word = { .words = action_words };
+	const struct config_value inner = { &word, value->name, value->text };
+	struct settings_actions *actions = field;
+	size_t i = 0;
+	int action, r;
+
+	r = config_parse_word(&inner, &action, reason, reason_size);
+	if (r < 0)
+		return r;
+	while (i < actions->count && strcmp(actions->named[i].name, value->name) != 0)
+		i++;
+	if (i == SETTINGS_ACTIONS_MAX || !config_name_is_valid(value->name)) {
+		(void)snprintf(reason, reason_size,
+			       "taken: %d lines NAME = lock, logout or none are the most",
+			       SETTINGS_ACTIONS_MAX);
+		return -EINVAL;
+	}
+	(void)snprintf(actions->named[i].name, sizeof(actions->named[i].name), "%s",
+		       value->name);
+	actions->named[i].action = (enum removal_action)action;
+	if (i == actions->count)
+		actions->count++;
+	return 0;
+}
+
 static const char *const level_words[] = { "error", "warning", "info", "debug", NULL };
 static const char *const target_words[] = { "auto", "journal", "syslog", "stderr", NULL };
 
@@ -174,6 +206,36 @@ static const struct config_key keys[] = {
 		  "gdm-smartcard gdm-password lightdm sddm kde kde-smartcard vlock "
 		  "xscreensaver mate-screensaver cinnamon-screensaver",
 	  .documentation = "PAM services run by root that unlock a session" },
+
+	{ "removal", "action", config_parse_word, field_of(removal.action),
+	  .default_text = "lock", .words = action_words,
+	  .documentation = "what becomes of a session whose card is gone" },
+	{ "removal", "text_action", config_parse_word, field_of(removal.text_action),
+	  .default_text = "logout", .words = action_words,
+	  .documentation = "the same on consoles and over ssh, which no locker covers" },
+	{ "removal", "grace", config_parse_duration, field_of(removal.grace),
+	  .default_text = "0", .minimum = 0, .maximum = 60 * SECOND,
+	  .documentation = "how long the card may be out before that" },
+	{ "removal", "lock_timeout", config_parse_duration,
+	  field_of(removal.lock_timeout), .default_text = "1500ms", .minimum = 200,
+	  .maximum = 10 * SECOND,
+	  .documentation = "how soon a session must be seen to be locked" },
+	{ "removal", "escalation", config_parse_word, field_of(removal.escalation),
+	  .default_text = "greeter", .words = escalation_words,
+	  .documentation = "what follows when it was not seen" },
+	{ "removal", "card_return", config_parse_duration, field_of(removal.card_return),
+	  .default_text = "1s", .minimum = 100, .maximum = 2 * SECOND,
+	  .documentation = "how soon a card must show itself when pcscd or hygied "
+			   "started anew" },
+	{ "removal", "relock", config_parse_bool, field_of(removal.relock),
+	  .default_text = "no",
+	  .documentation = "lock again what was opened without the card" },
+	{ "removal", "before_sleep", config_parse_bool, field_of(removal.before_sleep),
+	  .default_text = "yes", .documentation = "lock before the machine sleeps" },
+	{ "removal_users", NULL, parse_action, field_of(removal.users),
+	  .documentation = "USER = lock, logout or none: instead of [removal] action" },
+	{ "removal_groups", NULL, parse_action, field_of(removal.groups),
+	  .documentation = "GROUP = lock, logout or none: the strictest of a user's" },
 
 	{ "helper", "user", parse_helper_user, field_of(helper_user),
 	  .default_text = "hygie-token",
@@ -268,6 +330,39 @@ bool settings_gives_way(const struct settings *settings, const char *service)
 bool settings_unlocks(const struct settings *settings, const char *service)
 {
 	return has_service(&settings->unlock, service);
+}
+
+/* Logout is stricter than lock, lock than nothing. */
+static bool is_stricter(enum removal_action one, enum removal_action other)
+{
+	static const int rank[] = {
+		[REMOVAL_BY_NOTHING] = 0, [REMOVAL_BY_LOCK] = 1, [REMOVAL_BY_LOGOUT] = 2
+	};
+
+	return rank[one] > rank[other];
+}
+
+enum removal_action
+settings_removal_action(const struct settings *settings, const char *user,
+			bool (*in_group)(const char *user, const char *group))
+{
+	const struct settings_removal *removal = &settings->removal;
+	enum removal_action strictest = REMOVAL_BY_NOTHING;
+	bool found = false;
+
+	for (size_t i = 0; i < removal->users.count; i++)
+		if (strcmp(removal->users.named[i].name, user) == 0)
+			return removal->users.named[i].action;
+	for (size_t i = 0; i < removal->groups.count; i++) {
+		const struct settings_action *group = &removal->groups.named[i];
+
+		if (!in_group(user, group->name))
+			continue;
+		if (!found || is_stricter(group->action, strictest))
+			strictest = group->action;
+		found = true;
+	}
+	return found ? strictest : (enum removal_action)removal->action;
 }
 
 const char *settings_peer_group(const struct settings *settings, const char *user)

@@ -17,6 +17,7 @@
 #define SETTINGS_CARD_FOLDERS_MAX 4
 #define SETTINGS_SERVICES_MAX 32
 #define SETTINGS_PEERS_MAX 16
+#define SETTINGS_ACTIONS_MAX 32
 
 /* A line of [peers]: a service's account, believed for the members of a group. */
 struct settings_peer {
@@ -28,6 +29,25 @@ struct settings_peer {
 struct settings_services {
 	size_t count;
 	char service[SETTINGS_SERVICES_MAX][CONFIG_NAME_SIZE];
+};
+
+/* What follows when a session was not seen to lock. */
+enum escalation { ESCALATE_BY_GREETER = 0, ESCALATE_BY_LOGOUT };
+
+/* What becomes of a session whose card is gone. The zero is the default, and safe. */
+enum removal_action {
+	REMOVAL_BY_LOCK = 0,
+	REMOVAL_BY_LOGOUT,
+	REMOVAL_BY_NOTHING,
+};
+
+/* Who gets another action than the site's: users, or groups, by name. */
+struct settings_actions {
+	size_t count;
+	struct settings_action {
+		char name[CONFIG_NAME_SIZE];
+		enum removal_action action;
+	} named[SETTINGS_ACTIONS_MAX];
 };
 
 struct settings {
@@ -55,6 +75,15 @@ struct settings {
 
 	/* [session] */
 	struct settings_services unlock;
+
+	/* [removal]; times in milliseconds; words are enum removal_action where it fits */
+	struct settings_removal {
+		int action, text_action, escalation;
+		unsigned grace, lock_timeout, card_return;
+		bool relock, before_sleep;
+		struct settings_actions users,
+			groups; /* [removal_users], [removal_groups] */
+	} removal;
 
 	/* [helper] */
 	char helper_user[CONFIG_NAME_SIZE];
@@ -107,6 +136,15 @@ bool settings_gives_way(const struct settings *settings, const char *service);
  * already, without opening one.
  */
 bool settings_unlocks(const struct settings *settings, const char *service);
+
+/*
+ * What the site wants for that user's sessions: his own line, else the strictest of his
+ * groups' (logout, lock, none), else [removal] action. `in_group` says of each group that
+ * is named whether he is in it.
+ */
+enum removal_action
+settings_removal_action(const struct settings *settings, const char *user,
+			bool (*in_group)(const char *user, const char *group));
 
 /* The group that a service's account is believed for, or NULL. */
 const char *settings_peer_group(const struct settings *settings, const char *user);

@@ -55,6 +55,7 @@ static const char *const templates[TEXT_COUNT] = {
 	[TEXT_PIN_UNCERTAIN] = N_(
 		"The card did not say whether it took the new PIN. Insert it again: the "
 		"old PIN holds, or the new one."),
+	[TEXT_SESSIONS_LOCKED] = N_("{1} sessions were told to lock."),
 };
 
 const char *text_template(enum hygie_text text)
