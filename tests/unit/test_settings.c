@@ -215,6 +215,31 @@ static char *project_file(const char *name)
 	return text;
 }
 
+/* The sections of free keys: how the manual names one, and the example's. */
+static const struct {
+	const char *section, *placeholder, *example;
+} free_keys[] = {
+	{ "peers", "_ACCOUNT_", "postgres" },
+	{ "removal_users", "_USER_", "kiosk" },
+	{ "removal_groups", "_GROUP_", "reception" },
+};
+
+static const char *placeholder_of(const char *section)
+{
+	for (size_t i = 0; i < array_size(free_keys); i++)
+		if (strcmp(free_keys[i].section, section) == 0)
+			return free_keys[i].placeholder;
+	return "";
+}
+
+static const char *example_of(const char *section)
+{
+	for (size_t i = 0; i < array_size(free_keys); i++)
+		if (strcmp(free_keys[i].section, section) == 0)
+			return free_keys[i].example;
+	return "";
+}
+
 static const struct config_key *key_of(const char *section, const char *name)
 {
 	const struct config_schema *schema = settings_schema();
@@ -223,8 +248,8 @@ static const struct config_key *key_of(const char *section, const char *name)
 		const struct config_key *key = &schema->keys[i];
 
 		if (strcmp(key->section, section) == 0 &&
-		    (key->name == NULL ? strcmp(name, "_ACCOUNT_") == 0
-				       : strcmp(key->name, name) == 0))
+		    strcmp(key->name == NULL ? placeholder_of(section) : key->name,
+			   name) == 0)
 			return key;
 	}
 	return NULL;
@@ -248,10 +273,10 @@ static size_t manual_compare(char *manual)
 
 		if (sscanf(line, "# [%40[^]]]", section) == 1)
 			continue;
-		if (strncmp(line, "_ACCOUNT_ = ", 12) == 0)
-			strcpy(name, "_ACCOUNT_");
-		else if (sscanf(line, "*%40[a-z_]*", name) != 1 ||
-			 strstr(line, "* = ") == NULL)
+		if (sscanf(line, "%40[_A-Z] = ", name) != 1 &&
+		    sscanf(line, "*%40[a-z_]*", name) != 1)
+			continue;
+		if (strstr(line, " = ") == NULL || (line[0] != '*' && line[0] != '_'))
 			continue;
 		key = key_of(section, name);
 		if (key == NULL)
@@ -302,16 +327,50 @@ static void the_example_holds_the_defaults(void **state)
 	settings_default(&defaults);
 	assert_memory_equal(&commented, &defaults, sizeof(defaults));
 	assert_int_equal(all.peers.count, 1);
+	assert_int_equal(all.removal.users.count, 1);
+	assert_int_equal(all.removal.groups.count, 1);
 	all.peers = (struct settings_peers){ 0 };
+	all.removal.users = all.removal.groups = (struct settings_actions){ 0 };
 	assert_memory_equal(&all, &defaults, sizeof(defaults));
 	for (size_t i = 0; i < schema->count; i++) {
 		char line[100];
 
 		(void)snprintf(line, sizeof(line), "\n %s =",
-			       schema->keys[i].name != NULL ? schema->keys[i].name
-							    : "postgres");
+			       schema->keys[i].name != NULL
+				       ? schema->keys[i].name
+				       : example_of(schema->keys[i].section));
 		assert_contains(text, line);
 	}
+}
+
+static bool in_reception_and_ward(const char *user, const char *group)
+{
+	(void)user;
+	return strcmp(group, "reception") == 0 || strcmp(group, "ward") == 0;
+}
+
+static void a_users_own_line_wins_then_the_strictest_of_his_groups(void **state)
+{
+	struct settings settings;
+
+	assert_int_equal(load(state,
+			      "[removal]\naction = none\n"
+			      "[removal_users]\nkiosk = lock\n"
+			      "[removal_groups]\nward = lock\nreception = logout\n"
+			      "archive = none\n",
+			      &settings),
+			 0);
+	assert_int_equal(
+		settings_removal_action(&settings, "kiosk", in_reception_and_ward),
+		REMOVAL_BY_LOCK);
+	assert_int_equal(
+		settings_removal_action(&settings, "alice", in_reception_and_ward),
+		REMOVAL_BY_LOGOUT);
+	settings.removal.groups.count = 0;
+	assert_int_equal(
+		settings_removal_action(&settings, "alice", in_reception_and_ward),
+		REMOVAL_BY_NOTHING);
+	assert_mistake(state, "[removal_users]\nkiosk = sleep\n", "kiosk");
 }
 
 static void every_key_has_its_line_of_documentation(void **state)
@@ -336,6 +395,7 @@ int main(void)
 		scratch_test(a_missing_explicit_file_is_refused),
 		cmocka_unit_test(the_manual_has_every_key_and_default_and_no_others),
 		scratch_test(the_example_holds_the_defaults),
+		scratch_test(a_users_own_line_wins_then_the_strictest_of_his_groups),
 		cmocka_unit_test(every_key_has_its_line_of_documentation),
 	};
 
