@@ -59,37 +59,44 @@ static enum removal_act act(struct removal *removal, const struct removal_rule *
 	}
 }
 
-static enum removal_act on_out(struct removal *removal, const struct removal_rule *rule,
-			       uint64_t now)
+/* The card is not in, or did not show itself in time: the grace, if any, begins. */
+static enum removal_act lose(struct removal *removal, const struct removal_rule *rule,
+			     uint64_t now)
 {
-	removal->card_in = false;
-	switch (removal->phase) {
-	case REMOVAL_CALM:
-		removal->since = now;
-		break;
-	case REMOVAL_SETTLED:
-		if (removal->locked && !removal->proven)
-			return REMOVAL_NOTHING;
-		removal->since = now;
-		break;
-	default:
-		/* In doubt a reader may look empty for a moment; else it is known. */
-		return REMOVAL_NOTHING;
-	}
 	if (rule->grace == 0 || rule->action == REMOVAL_BY_NOTHING)
 		return act(removal, rule, now);
 	wait_for(removal, REMOVAL_GRACE, now, rule->grace);
 	return REMOVAL_WARN;
 }
 
+static enum removal_act on_out(struct removal *removal, const struct removal_rule *rule,
+			       uint64_t now)
+{
+	bool locked =
+		removal->phase == REMOVAL_SETTLED && removal->locked && !removal->proven;
+
+	/* In doubt a reader may look empty for a moment. */
+	if (!removal->card_in)
+		return REMOVAL_NOTHING;
+	removal->card_in = false;
+	if (locked || removal->phase == REMOVAL_LOCKING ||
+	    removal->phase == REMOVAL_ENDING)
+		return REMOVAL_NOTHING;
+	removal->since = now;
+	return lose(removal, rule, now);
+}
+
 static enum removal_act on_doubted(struct removal *removal,
 				   const struct removal_rule *rule, uint64_t now)
 {
-	bool calm = removal->phase == REMOVAL_CALM || removal->phase == REMOVAL_SETTLED;
+	bool waits =
+		removal->phase == REMOVAL_LOCKING || removal->phase == REMOVAL_ENDING;
 
-	if (!calm || !removal->card_in)
+	if (!removal->card_in)
 		return REMOVAL_NOTHING;
 	removal->card_in = false;
+	if (waits)
+		return REMOVAL_NOTHING; /* it is locked anyhow */
 	removal->since = now;
 	wait_for(removal, REMOVAL_DOUBT, now, rule->card_return);
 	return REMOVAL_NOTHING;
@@ -161,8 +168,7 @@ static enum removal_act on_due(struct removal *removal, const struct removal_rul
 	removal->due = 0;
 	switch (removal->phase) {
 	case REMOVAL_DOUBT:
-		removal->phase = REMOVAL_CALM;
-		return on_out(removal, rule, now);
+		return lose(removal, rule, now);
 	case REMOVAL_GRACE:
 		return act(removal, rule, now);
 	case REMOVAL_LOCKING:
