@@ -95,8 +95,7 @@ def obedient_locker(machine, session, user="alice"):
     process = machine.start_aside("sh", "-c", LOCKER, "sh", path_of(session), ready, user=user,
                                   stdout=subprocess.DEVNULL)
     try:
-        machine.wait_until(lambda: machine.run("test", "-e", ready, check=False).returncode == 0,
-                           "to start the locker")
+        machine.wait_file(ready)
         yield process
     finally:
         with contextlib.suppress(ProcessLookupError):

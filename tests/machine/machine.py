@@ -213,6 +213,11 @@ class Machine:
         self.run("sh", "-c", "umask 077; cat >'%s.new' && chmod %s '%s.new' && mv '%s.new' '%s'"
                  % (path, mode, path, path, path), stdin=text)
 
+    def wait_file(self, path):
+        """Until something inside made it."""
+        inside = pathlib.Path("/proc/%d/root%s" % (self.pid, path))
+        self.wait_until(inside.exists, "to make " + path)
+
     def read(self, path):
         return self.run("cat", path).stdout
 

@@ -96,7 +96,11 @@ struct watch {
 static void show_telling(struct watch *watch)
 {
 	if (watch->json) {
-		(void)output_json(add_lists(json_object(), watch->items), HYGIE_OK);
+		json_t *lists = add_lists(json_object(), watch->items);
+
+		(void)json_dumpf(lists, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
+		(void)fputc('\n', stdout);
+		json_decref(lists);
 	} else {
 		if (display_is_terminal(stdout))
 			(void)fputs("\033[H\033[2J", stdout);

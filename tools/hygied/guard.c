@@ -71,7 +71,8 @@ static bool is_lockable(const struct guarded *guarded)
 	for (size_t i = 0; i < guard->locker_count; i++)
 		if (strcmp(guard->lockers[i], guarded->binding.session) == 0)
 			return true;
-	return guarded->facts.graphical;
+	return guarded->facts.graphical ||
+	       guard->hygied->settings.removal.text_action == REMOVAL_BY_LOCK;
 }
 
 /* What no locker covers cannot be locked: there the site's other word holds. */
