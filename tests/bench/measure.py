@@ -26,6 +26,7 @@ import peers  # noqa: E402
 import pivcard  # noqa: E402
 import scard  # noqa: E402
 import station as st  # noqa: E402
+from table import Table  # noqa: E402
 import der  # noqa: E402  (station knows where)
 
 BUILD = pathlib.Path(st.ROOT, os.environ.get("BUILD", "build"))
@@ -35,41 +36,6 @@ INSERTIONS = 5  # at most: they take a while
 RATIO_GOAL = 0.333
 Login = collections.namedtuple("Login", "code called prompted answered result own_cpu watched_cpu")
 Login.__doc__ = """What bench-login prints, times in milliseconds."""
-
-
-class Table:
-    """Rows of name, value and unit; and what is printed of them, with a word on each."""
-
-    def __init__(self):
-        self.rows, self.lines = [], []
-
-    def add(self, name, value, unit, note=""):
-        self.rows.append((name, value, unit))
-        self.lines.append("%-32s %9s %-5s %s" % (name, self.number(value), unit, note))
-
-    def times(self, name, values, note):
-        """The median; the least and the 95th percentile as rows of their own."""
-        least, most = min(values), meter.p95(values)
-        self.add(name, meter.median(values), "ms",
-                 "[%s, p95 %s] %s" % (self.number(least), self.number(most), note))
-        self.rows += [(name + "_min", least, "ms"), (name + "_p95", most, "ms")]
-
-    def value(self, name):
-        return next(row[1] for row in self.rows if row[0] == name)
-
-    @staticmethod
-    def number(value):
-        if isinstance(value, int):
-            return "%d" % value
-        return "%.1f" % value if value >= 10 else "%.3f" % value
-
-    def print(self):
-        print("\n".join(self.lines))
-
-    def write(self, path):
-        lines = ["%s\t%s\t%s\n" % (name, self.number(value), unit)
-                 for name, value, unit in self.rows]
-        pathlib.Path(path).write_text("".join(lines))
 
 
 class BenchStation(st.Station):

@@ -200,7 +200,7 @@ int main(int argc, char **argv)
 	};
 	struct reader reader = { 0 };
 	struct control control;
-	int r;
+	int r, signals;
 
 	if (argc > 1 && !strcmp(argv[1], "ctl"))
 		return ctl_main(argc - 1, argv + 1);
@@ -216,9 +216,10 @@ int main(int argc, char **argv)
 		return fail(settings.control, r);
 	if (!settings.absent)
 		reader_insert(&reader);
+	signals = signals_open(); /* whoever reads "ready" may end it at once */
 	puts("ready");
 	fflush(stdout);
-	r = run(&reader, &control, signals_open());
+	r = run(&reader, &control, signals);
 	control_close(&control);
 	(void)unlink(settings.control);
 	reader_free(&reader);

@@ -254,7 +254,15 @@ class Machine:
             return wire.readers(link)[0]
 
     def wait_readers(self, condition):
-        self.wait_until(lambda: condition(self.readers()), "until its readers were so")
+        seen = []
+
+        def look():
+            seen[:] = self.readers()
+            return condition(seen)
+        try:
+            self.wait_until(look, "until its readers were so")
+        except AssertionError as error:
+            raise AssertionError("%s: %s\n%s" % (error, seen, self.journal("-n", "40"))) from error
 
     def wait_ready(self):
         self.wait_readers(lambda readers: any(one["state"] == "ready" for one in readers))

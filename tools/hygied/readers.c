@@ -16,8 +16,9 @@
 #include <sys/inotify.h>
 #include <winscard.h>
 
-#define READERS_MAX 16 /* pcsc-lite's PCSCLITE_MAX_READERS_CONTEXTS */
-#define RETRY_MS 500   /* while pcscd's socket is there and nobody answers */
+#define READERS_MAX 16   /* pcsc-lite's PCSCLITE_MAX_READERS_CONTEXTS */
+#define WAIT_MS 86400000 /* with INFINITE the library wakes up each minute */
+#define RETRY_MS 500     /* while pcscd's socket is there and nobody answers */
 #define PNP_NAME "\\\\?PnP?\\Notification"
 #define PCSCD_FOLDER "/run/pcscd"
 #define PCSCD_SOCKET "/run/pcscd/pcscd.comm"
@@ -180,7 +181,7 @@ static void watch_run(struct readers *readers, SCARDCONTEXT context)
 	while (!readers->stopping) {
 		if (relist && watch_refresh(readers, &watch, context) != SCARD_S_SUCCESS)
 			return;
-		rv = SCardGetStatusChange(context, INFINITE, watch.states, watch.count);
+		rv = SCardGetStatusChange(context, WAIT_MS, watch.states, watch.count);
 		if (rv != SCARD_S_SUCCESS && rv != SCARD_E_TIMEOUT &&
 		    rv != SCARD_E_UNKNOWN_READER)
 			return;
