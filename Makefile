@@ -157,7 +157,8 @@ install: all
 		$(DESTDIR)$(SYSCONFDIR)/hygie/cards.d $(DESTDIR)$(SYSCONFDIR)/hygie/hygie.conf.d
 	install -d -m 700 $(DESTDIR)$(STATEDIR)
 	install -m 644 cards.d/*.conf $(DESTDIR)$(DATADIR)/hygie/cards.d/
-	install -D -m 644 -t $(DESTDIR)$(UNITDIR) udev/hygied.service udev/hygied.socket
+	install -D -m 644 -t $(DESTDIR)$(UNITDIR) udev/hygied.service udev/hygied.socket \
+		udev/hygied-unwatched.service
 	sed -i 's|/usr/sbin/|$(PREFIX)/sbin/|' $(DESTDIR)$(UNITDIR)/hygied.service
 	install -D -m 644 -t $(DESTDIR)$(DATADIR)/doc/hygie/examples udev/getty@card.conf
 	install -D -m 644 udev/hygie.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/hygie.conf

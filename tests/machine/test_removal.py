@@ -316,3 +316,16 @@ def test_status_watch_tells_each_change_by_itself(machine, card, session):
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+def test_session_is_locked_when_hygied_cannot_start_to_watch_its_card(machine, card, session):
+    path = "/etc/hygie/hygie.conf.d/70-mistake.conf"
+    with lock.obedient_locker(machine, session), lock.Bus(machine) as bus:
+        machine.write(path, "[removal]\nno_such_key = 1\n")
+        machine.run("systemctl", "restart", "hygied.service", check=False)
+        try:
+            bus.wait("Lock", session)
+        finally:
+            machine.run("rm", path)
+            machine.run("systemctl", "restart", "hygied.socket", "hygied.service")
+        wait_locked(machine, session)
