@@ -40,13 +40,10 @@ ENVIRONMENT = ["env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"
 
 
 def tree():
-    """The file tree to boot, made by tests/machine/root before the enclave lost the network."""
+    """The file tree to boot; made by tests/machine/root, before the enclave lost the network."""
     given = os.environ.get("HYGIE_MACHINE_ROOT")
-    if given:
-        return given
-    folder = ROOT / os.environ.get("BUILD", "build") / "machine"
-    (complete,) = folder.glob("*/.complete")
-    return str(complete.parent)
+    return given or subprocess.run([HERE / "root"], stdout=subprocess.PIPE, text=True,
+                                   check=True).stdout.strip()
 
 
 def cgroup_folder():

@@ -108,9 +108,7 @@ static enum removal_act on_in(struct removal *removal)
 	bool waiting = removal->phase == REMOVAL_DOUBT || removal->phase == REMOVAL_GRACE;
 
 	removal->card_in = true;
-	if (waiting)
-		rest(removal, REMOVAL_CALM);
-	else if (removal->phase == REMOVAL_SETTLED && !removal->locked)
+	if (waiting || (removal->phase == REMOVAL_SETTLED && !removal->locked))
 		rest(removal, REMOVAL_CALM);
 	return waiting ? REMOVAL_RELENT : REMOVAL_NOTHING;
 }
