@@ -19,7 +19,7 @@ import machine as mc
 LOGIN1 = "org.freedesktop.login1"
 # Hears Lock of one session and does as a locker: says that it holds the screen.
 LOCKER = """
-dbus-monitor --system "type='signal',interface='org.freedesktop.login1.Session',path='$1'" |
+dbus-monitor --system "type='signal',interface='org.freedesktop.login1.Session',path='$1'" 2>/dev/null |
 while read -r line; do case $line in
     *member=Lock) busctl call org.freedesktop.login1 "$1" org.freedesktop.login1.Session SetLockedHint b true ;;
     *NameAcquired*) touch "$2" ;;

@@ -54,11 +54,12 @@ def cgroup_folder():
 
 
 class Machine:
-    """See above. `config` is added to hygie.conf."""
+    """See above. `config` is added to hygie.conf; `users` are made, with passwords."""
 
-    def __init__(self, home, config=""):
+    def __init__(self, home, config="", users=("alice", "bob", "carol")):
         self.home = pathlib.Path(home)
-        self.config = config
+        self.home.mkdir(parents=True, exist_ok=True)
+        self.config, self.users = config, users
         self.keys = pivcard.KeyStore(self.home / "keys")
         self.pki = pki.Pki(self.keys.directory / "pki", unfit=False)
         self.cgroup = cgroup_folder() / ("hygie-machine-%d-%d" % (
@@ -159,10 +160,10 @@ class Machine:
 
     def set_up(self):
         """Users with passwords, the daemon and its socket as a package would enable them."""
-        for user in ("alice", "bob", "carol"):
+        for user in self.users:
             self.run("useradd", "--create-home", "--shell", "/bin/bash", user)
-        self.run("chpasswd", stdin="".join("%s:%s\n" % (user, PASSWORD) for user in (
-            "alice", "bob", "carol", "root")))
+        self.run("chpasswd", stdin="".join("%s:%s\n" % (user, PASSWORD)
+                                           for user in (*self.users, "root")))
         self.run("systemctl", "enable", "--now", "hygied.socket", "hygied.service")
 
     # Commands.
