@@ -329,3 +329,93 @@ def test_session_is_locked_when_hygied_cannot_start_to_watch_its_card(machine, c
             machine.run("rm", path)
             machine.run("systemctl", "restart", "hygied.socket", "hygied.service")
         wait_locked(machine, session)
+
+
+SECOND = 35964  # the port of the second reader
+
+
+def test_each_session_follows_its_own_card(machine, card, session):
+    with machine.card(machine.cards["bob"], port=SECOND) as other:
+        machine.wait_readers(lambda readers: [one["state"] for one in readers] == ["ready"] * 2)
+        with lock.session(machine, "bob", seat=False) as bobs, lock.Bus(machine) as bus:
+            other.remove()
+            bus.wait("Lock", bobs)
+            bus.read(0)
+            assert bus.count("Lock", session) == 0
+            assert lock.known(machine)[session]["phase"] == "card in"
+            assert not lock.known(machine)[bobs]["card_in"]
+            card.remove()
+            bus.wait("Lock", session)
+
+
+def test_card_that_moves_to_another_reader_opens_nothing_by_that(machine, card, session):
+    machine.write("/etc/pam.d/locker", "@include common-auth\n@include common-account\n")
+    with lock.obedient_locker(machine, session):
+        card.remove()
+        wait_locked(machine, session)
+        with machine.card(machine.cards["alice"], port=SECOND) as moved:
+            machine.wait_until(lambda: lock.known(machine)[session]["card_in"], "to read the card")
+            assert lock.hint(machine, session)
+            unlock(machine)
+            lock.set_hint(machine, session, False)
+            wait_phase(machine, session, "card in")
+            moved.remove()
+            wait_locked(machine, session)
+
+
+def test_all_sessions_of_one_card_are_locked(machine, card, session):
+    with lock.session(machine, seat=False) as second, lock.Bus(machine) as bus:
+        assert second != session
+        card.remove()
+        bus.wait("Lock", session)
+        bus.wait("Lock", second)
+
+
+def test_session_over_ssh_ends_with_its_card(machine, card):
+    machine.write("/etc/ssh/sshd_config.d/card.conf",
+                  "KbdInteractiveAuthentication yes\nPasswordAuthentication no\n")
+    machine.run("mkdir", "-p", "/run/sshd")
+    machine.run("systemctl", "start", "ssh")
+    with settings(machine, "[removal]\ntext_action = logout\n"), machine.terminal(
+            "ssh", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
+            "alice@127.0.0.1") as terminal:
+        terminal.expect("PIN")
+        terminal.sendline(lock.mc.PIN)
+        terminal.expect(r"\$ ")
+        (session,) = lock.known(machine)
+        card.remove()
+        terminal.expect(lock.mc.pexpect.EOF)
+        machine.wait_until(lambda: not lock.exists(machine, session), "to end the session")
+
+
+def test_session_that_is_closing_is_killed_when_it_does_not_end(machine, card):
+    """logind says yes to ending a session in that state, and does nothing."""
+    with settings(machine, "[removal]\ntext_action = logout\n"), lock.session(machine) as session:
+        leader = machine.run("loginctl", "show-session", session, "-p", "Leader", "--value"
+                             ).stdout.strip()
+        scope = machine.run("loginctl", "show-session", session, "-p", "Scope", "--value"
+                            ).stdout.strip()
+        # Somebody's program that outlives the leader: the session stays, in state closing.
+        group = "/sys/fs/cgroup/user.slice/user-1000.slice/%s/cgroup.procs" % scope
+        stray = machine.start_aside("sh", "-c", "echo $$ >%s; exec sleep 1000" % group)
+        try:
+            machine.wait_until(lambda: stray_pid(machine, group) != "", "to join the session")
+            machine.run("kill", "-9", leader)
+            machine.wait_until(lambda: state(machine, session) == "closing", "to be closing")
+            card.remove()
+            machine.wait_until(lambda: not lock.exists(machine, session), "to end the session")
+            assert audit(machine, session)[-2:] == ["end-session", "kill-session"]
+        finally:
+            stray.kill()
+            stray.wait()
+
+
+def state(machine, session):
+    return machine.run("loginctl", "show-session", session, "-p", "State", "--value", check=False
+                       ).stdout.strip()
+
+
+def stray_pid(machine, group):
+    """The pid, inside, of the sleep that joined the session's group."""
+    return machine.run("sh", "-c", "for pid in $(cat %s); do grep -l '^sleep' /proc/$pid/comm; done"
+                       % group, check=False).stdout.strip()
