@@ -39,6 +39,7 @@ def since(began):
 
 def audit_time(machine, session, event):
     """Milliseconds from the card's loss, as hygied's audit line says them."""
+    machine.run("journalctl", "--sync")
     return int(machine.run("journalctl", "--no-pager", "-o", "json", "-n", "1", "HYGIE_AUDIT=1",
                            "HYGIE_SESSION=" + session, "HYGIE_EVENT=" + event).stdout
                .split('"HYGIE_MILLISECONDS":"')[1].split('"')[0])

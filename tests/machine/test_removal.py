@@ -35,6 +35,7 @@ def session(machine, card):
 
 def audit(machine, session):
     """The events of the session, in order."""
+    machine.run("journalctl", "--sync")
     text = machine.run("journalctl", "--no-pager", "-o", "json", "--output-fields=HYGIE_EVENT",
                        "HYGIE_AUDIT=1", "HYGIE_SESSION=" + session).stdout
     return [json.loads(line)["HYGIE_EVENT"] for line in text.splitlines()]
