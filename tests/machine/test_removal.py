@@ -129,6 +129,7 @@ def test_another_enrolled_card_opens_nothing(machine, card, session):
             done = machine.run("pamtester", "locker", "alice", "authenticate",
                                stdin="%s\n" % lock.mc.PIN, user="alice", check=False)
             assert "successfully" not in done.stdout
+            assert "is not alice's" in done.stderr + done.stdout, "whose session it is"
             assert lock.known(machine)[session]["phase"] == "locked"
         assert lock.hint(machine, session)
 

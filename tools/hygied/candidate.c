@@ -37,7 +37,7 @@ static void note_problem(struct candidates *candidates, enum hygie_outcome probl
 		return;
 	candidates->problem = problem;
 	(void)snprintf(candidates->problem_text, sizeof(candidates->problem_text), "%s",
-		       text ? text : outcome_text(problem));
+		       text ? text : "");
 }
 
 static void add_candidate(struct candidates *candidates, struct card *card,

@@ -24,7 +24,7 @@ struct candidates {
 		 [HYGIE_USER_MAX];  /* whose; "" for an enrolment, or any */
 	bool reading;               /* a card is being read: wait for it */
 	enum hygie_outcome problem; /* HYGIE_OK: nothing stands against any card */
-	char problem_text[HYGIE_TEXT_MAX];
+	char problem_text[HYGIE_TEXT_MAX]; /* "": the outcome's own */
 };
 
 /* Looks at all cards. A fault of the registry is a negative errno: refuse. */

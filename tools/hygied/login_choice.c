@@ -238,7 +238,8 @@ void login_choose(struct login *login)
 	else if (candidates.reading || candidates.problem == HYGIE_OK)
 		wait_for_card(login);
 	else
-		login_finish(login, candidates.problem, candidates.problem_text);
+		login_finish(login, candidates.problem,
+			     candidates.problem_text[0] ? candidates.problem_text : NULL);
 }
 
 void login_take_who(struct login *login, const struct secret *answer)

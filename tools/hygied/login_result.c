@@ -322,6 +322,26 @@ void login_forget_pins(struct login *login)
 	login->new_pin = NULL;
 }
 
+/* Somebody stands before a locked screen, perhaps with a card of his own. */
+static bool is_unlocking(const struct login *login)
+{
+	return !login->enrolment && !login->pin_operation && login->user[0] &&
+	       (peer_uid(login->peer) != 0 ||
+		settings_unlocks(&login->hygied->settings, login->service));
+}
+
+static void send_refusal(const struct login *login, enum hygie_outcome outcome,
+			 const char *text)
+{
+	const char *const arguments[] = { login->user };
+
+	if (outcome == HYGIE_CARD_OTHER_USER && !text && is_unlocking(login))
+		peer_finish_text(login->peer, outcome, TEXT_OTHER_CARD, arguments, 1);
+	else
+		peer_finish(login->peer, outcome,
+			    text ? text : refusal_text(login, outcome));
+}
+
 void login_result_send(struct login *login, enum hygie_outcome outcome, const char *text)
 {
 	if (outcome == HYGIE_OK && login->pin_operation) {
@@ -340,5 +360,5 @@ void login_result_send(struct login *login, enum hygie_outcome outcome, const ch
 	}
 	if (!login->check)
 		audit(login, outcome);
-	peer_finish(login->peer, outcome, text ? text : refusal_text(login, outcome));
+	send_refusal(login, outcome, text);
 }

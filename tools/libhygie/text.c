@@ -56,6 +56,9 @@ static const char *const templates[TEXT_COUNT] = {
 		"The card did not say whether it took the new PIN. Insert it again: the "
 		"old PIN holds, or the new one."),
 	[TEXT_SESSIONS_LOCKED] = N_("{1} sessions were told to lock."),
+	[TEXT_OTHER_CARD] = N_(
+		"The card in the reader is not {1}'s. Insert the right card, or switch "
+		"user to work with this one."),
 };
 
 const char *text_template(enum hygie_text text)

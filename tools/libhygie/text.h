@@ -43,6 +43,7 @@ enum hygie_text {
 	TEXT_PIN_UNBLOCKED,    /* no argument */
 	TEXT_PIN_UNCERTAIN,    /* no argument */
 	TEXT_SESSIONS_LOCKED,  /* how many */
+	TEXT_OTHER_CARD,       /* user */
 	TEXT_COUNT
 };
 
