@@ -91,6 +91,26 @@ static int connect_until(int fd, const struct sockaddr_un *address, uint64_t dea
 	return -ETIMEDOUT;
 }
 
+/*
+ * Never one of the standard streams, which the program may have closed: what it prints, in
+ * this thread or another, must not go to hygied.
+ */
+static int socket_new(int *ret_fd)
+{
+	cleanup_close int low = -1;
+	int fd;
+
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && fd <= STDERR_FILENO) {
+		low = fd;
+		fd = fcntl(low, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	}
+	if (fd < 0)
+		return -errno;
+	*ret_fd = fd;
+	return 0;
+}
+
 static int dialogue_connect(const char *path, uint64_t deadline, int *ret_fd)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -100,26 +120,19 @@ static int dialogue_connect(const char *path, uint64_t deadline, int *ret_fd)
 	if (strlen(path) >= sizeof(address.sun_path))
 		return -ENAMETOOLONG;
 	memcpy(address.sun_path, path, strlen(path) + 1);
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
+	/* What is printed to a socket before it is connected goes nowhere. */
+	r = socket_new(&fd);
+	if (r < 0)
+		return r;
 	r = connect_until(fd, &address, deadline);
 	if (r < 0)
 		return r;
 	r = daemon_judge(fd);
 	if (r < 0)
 		return r;
-	if (fd > STDERR_FILENO) {
-		*ret_fd = fd;
-		fd = -1;
-		return 0;
-	}
-	/*
-	 * The program had closed its standard streams: what it prints during the dialogue
-	 * must not go to hygied.
-	 */
-	*ret_fd = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-	return *ret_fd < 0 ? -errno : 0;
+	*ret_fd = fd;
+	fd = -1;
+	return 0;
 }
 
 static int wait_for(int fd, short events, uint64_t deadline)

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A program that lives long and logs people in over and over, as a display manager or a
+ * locker does: COUNT times the module is loaded, asked, and unloaded with its handle; each
+ * time it is also loaded and unloaded by itself. What has grown since the warm-up is
+ * printed.
+ *
+ *	cycle COUNT MODULE SERVICE USER ANSWER
+ */
+#include "hosts/host.h"
+
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define WARM_UP 50
+#define CODES 64
+
+struct footprint {
+	long descriptors, mappings, heap, resident;
+};
+
+static long count_descriptors(void)
+{
+	DIR *folder = opendir("/proc/self/fd");
+	long count = 0;
+
+	if (!folder)
+		host_fail("/proc/self/fd");
+	while (readdir(folder))
+		count++;
+	(void)closedir(folder);
+	return count;
+}
+
+static long count_mappings(void)
+{
+	FILE *file = fopen("/proc/self/maps", "re");
+	long count = 0;
+	int c;
+
+	if (!file)
+		host_fail("/proc/self/maps");
+	while ((c = fgetc(file)) != EOF)
+		count += c == '\n';
+	(void)fclose(file);
+	return count;
+}
+
+static long resident_pages(void)
+{
+	FILE *file = fopen("/proc/self/statm", "re");
+	long pages = 0;
+
+	if (!file || fscanf(file, "%*u %ld", &pages) != 1)
+		host_fail("/proc/self/statm");
+	(void)fclose(file);
+	return pages;
+}
+
+static struct footprint footprint_now(void)
+{
+	struct footprint now = { .descriptors = count_descriptors(),
+				 .mappings = count_mappings(),
+				 .resident = resident_pages() };
+
+	now.heap = (long)mallinfo2().uordblks;
+	return now;
+}
+
+/* Nothing of it may stay: else a newer module would never be taken after an upgrade. */
+static void check_gone(const char *module)
+{
+	if (dlopen(module, RTLD_NOW | RTLD_NOLOAD)) {
+		errno = EEXIST;
+		host_fail("unloading");
+	}
+}
+
+static void load_alone(const char *module)
+{
+	void *loaded = dlopen(module, RTLD_NOW | RTLD_LOCAL);
+
+	if (!loaded || !dlsym(loaded, "pam_sm_authenticate") || dlclose(loaded) != 0)
+		host_fail("loading");
+	check_gone(module);
+}
+
+static int ask(const char *module, char *const words[])
+{
+	struct host host = { .user = words[1], .answer = words[2], .silent = 1 };
+	int code;
+
+	host_start(&host, words[0]);
+	code = host_call(&host, "authenticate");
+	host_end(&host);
+	check_gone(module);
+	return code;
+}
+
+int main(int argc, char *argv[])
+{
+	unsigned count, codes[CODES] = { 0 };
+	struct footprint before = { 0 }, after;
+
+	if (argc != 6)
+		return 2;
+	count = (unsigned)strtoul(argv[1], NULL, 10);
+	for (unsigned i = 0; i < count; i++) {
+		if (i == WARM_UP)
+			before = footprint_now();
+		load_alone(argv[2]);
+		codes[ask(argv[2], argv + 3) % CODES]++;
+	}
+	after = footprint_now();
+	for (int code = 0; code < CODES; code++)
+		if (codes[code] > 0)
+			(void)printf("code %d %u\n", code, codes[code]);
+	(void)printf("grown %ld %ld %ld %ld\n", after.descriptors - before.descriptors,
+		     after.mappings - before.mappings, after.heap - before.heap,
+		     after.resident - before.resident);
+	return 0;
+}
