@@ -124,6 +124,16 @@ static bool login_pass_on(const struct login *login)
 	       PAM_SUCCESS;
 }
 
+/* What the person is told is about hygied; that this process cannot reach it stands here. */
+static void login_log(const struct login *login, const struct client_result *result)
+{
+	const char *reason = result->error ? strerrordesc_np(-result->error) : NULL;
+
+	pam_syslog(login->handle, LOG_NOTICE, "not logged in: %s%s%s%s",
+		   outcome_name(result->outcome), reason ? " (" : "",
+		   reason ? reason : "", reason ? ")" : "");
+}
+
 /*
  * The only way out of authenticate. PAM_SUCCESS needs HYGIE_OK from hygied, from our side
  * of the conversation and from login_accept; nothing becomes PAM_IGNORE.
@@ -150,8 +160,7 @@ static int login_end(struct login *login, struct client_result *result)
 	if (result->outcome != HYGIE_OK && (code == PAM_SUCCESS || code == PAM_IGNORE))
 		code = PAM_AUTH_ERR;
 	if (outcome_is_told(result->outcome) && !passed_on) {
-		pam_syslog(login->handle, LOG_NOTICE, "not logged in: %s",
-			   outcome_name(result->outcome));
+		login_log(login, result);
 		conversation_refuse(&login->conversation, result);
 		login_contact(login, result->outcome);
 	} else if (login->options.debug) {
@@ -174,6 +183,7 @@ PUBLIC int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const ch
 				  .outcome = HYGIE_OK },
 	};
 	struct client_result result;
+	int r;
 
 	catalogue = language_catalogue(pamh, &login.options);
 	login.conversation.translator = language_translator(catalogue);
@@ -184,8 +194,11 @@ PUBLIC int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const ch
 		client_result_set(&result, HYGIE_USER_UNKNOWN);
 		return login_end(&login, &result);
 	}
-	if (request_authenticate(pamh, flags, &request) < 0)
+	r = request_authenticate(pamh, flags, &request);
+	if (r < 0) {
+		client_result_fault(&result, r);
 		return login_end(&login, &result);
+	}
 	client_run(login.options.socket_path, request, deadline_after(LOGIN_MILLISECONDS),
 		   &conversation_callbacks, &login.conversation, &result);
 	return login_end(&login, &result);
@@ -229,11 +242,15 @@ static enum hygie_outcome session_request(pam_handle_t *handle,
 	static const struct client_callbacks no_callbacks = { .show = NULL };
 	cleanup_message struct wire_message *request = NULL;
 	struct client_result result;
+	int r;
 
-	if (request_session(handle, type, ticket, &request) < 0)
-		return HYGIE_FAULT;
-	client_run(options->socket_path, request, deadline_after(SESSION_MILLISECONDS),
-		   &no_callbacks, NULL, &result);
+	r = request_session(handle, type, ticket, &request);
+	if (r < 0)
+		client_result_fault(&result, r);
+	else
+		client_run(options->socket_path, request,
+			   deadline_after(SESSION_MILLISECONDS), &no_callbacks, NULL,
+			   &result);
 	if (options->debug)
 		pam_syslog(handle, LOG_DEBUG, "session %s: %s",
 			   type == WIRE_REQUEST_OPEN_SESSION ? "open" : "close",

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define array_size(array) (sizeof(array) / sizeof((array)[0]))
@@ -61,9 +62,17 @@ static int errno_named(const char *name)
 	host_fail(name);
 }
 
-static void load(scmp_filter_ctx filter)
+/*
+ * libpam makes PAM_SYSTEM_ERR of every answer when it cannot speak to the kernel's audit,
+ * unless the kernel seems to have none: so that is what it is told, and our module's
+ * answers are seen.
+ */
+static void filter_load(scmp_filter_ctx filter)
 {
-	if (!filter || seccomp_load(filter) < 0)
+	if (!filter ||
+	    seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
+			     SCMP_A0(SCMP_CMP_EQ, AF_NETLINK)) < 0 ||
+	    seccomp_load(filter) < 0)
 		host_fail("seccomp");
 	seccomp_release(filter);
 }
@@ -76,18 +85,18 @@ static void filter_all_but_computing(const char *name)
 	for (size_t i = 0; filter && i < array_size(allowed); i++)
 		if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0) < 0)
 			host_fail("seccomp");
-	load(filter);
+	filter_load(filter);
 }
 
 static void filter_sockets(const char *name)
 {
+	const unsigned refusal = SCMP_ACT_ERRNO((unsigned)errno_named(name));
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
 
-	if (filter &&
-	    seccomp_rule_add(filter, SCMP_ACT_ERRNO((unsigned)errno_named(name)),
-			     SCMP_SYS(socket), 0) < 0)
+	if (filter && seccomp_rule_add(filter, refusal, SCMP_SYS(socket), 1,
+				       SCMP_A0(SCMP_CMP_NE, AF_NETLINK)) < 0)
 		host_fail("seccomp");
-	load(filter);
+	filter_load(filter);
 }
 
 /* The part of `word` after `what` and a colon, or NULL. */

@@ -41,6 +41,9 @@ static enum hygie_outcome outcome_of_fault(int error)
 	case EPIPE:
 	case EAGAIN:
 	case EACCES:
+	case EPERM: /* these three: a program that was forbidden to make sockets */
+	case ENOSYS:
+	case EAFNOSUPPORT:
 		return HYGIE_UNAVAILABLE;
 	case ETIMEDOUT:
 		return HYGIE_TIMED_OUT;
@@ -52,6 +55,12 @@ static enum hygie_outcome outcome_of_fault(int error)
 	default:
 		return HYGIE_FAULT;
 	}
+}
+
+void client_result_fault(struct client_result *ret_result, int error)
+{
+	client_result_set(ret_result, outcome_of_fault(error));
+	ret_result->error = error;
 }
 
 /*
@@ -432,7 +441,7 @@ void client_run(const char *socket_path, const struct wire_message *request,
 	r = dialogue_run(&dialogue, socket_path ? socket_path : HYGIE_SOCKET_PATH,
 			 request, ret_result);
 	if (r < 0)
-		client_result_set(ret_result, outcome_of_fault(r));
+		client_result_fault(ret_result, r);
 	if (dialogue.fd >= 0)
 		(void)close(dialogue.fd);
 }

@@ -51,6 +51,7 @@ struct client_result {
 	uint64_t not_after; /* of the certificate; 0: none said */
 	uint32_t flags;     /* enum result_flag */
 	uint32_t text_id;   /* enum hygie_text: what `text` is made from, or TEXT_NONE */
+	int error;          /* negative errno of a fault on this side, else 0: for logs */
 	struct text_arguments arguments;
 };
 
@@ -58,11 +59,17 @@ struct client_result {
 void client_result_set(struct client_result *ret_result, enum hygie_outcome outcome);
 
 /*
+ * A result of the client's own making, of a negative errno: HYGIE_UNAVAILABLE (no daemon,
+ * it went away, or this process may not reach it), HYGIE_TIMED_OUT, HYGIE_BAD_REQUEST or
+ * HYGIE_FAULT.
+ */
+void client_result_fault(struct client_result *ret_result, int error);
+
+/*
  * Runs one dialogue: connects to `socket_path` (NULL: HYGIE_SOCKET_PATH), sends
  * `request`, serves callbacks until the result. `deadline` (deadline.h) bounds the whole
  * but for the time that `ask` takes, which is handed back to it; hygied bounds that one.
- * Always fills *ret_result: a fault becomes HYGIE_UNAVAILABLE (no daemon, or it went
- * away), HYGIE_TIMED_OUT, HYGIE_BAD_REQUEST or HYGIE_FAULT, with its text.
+ * Always fills *ret_result: a fault as client_result_fault() does.
  */
 void client_run(const char *socket_path, const struct wire_message *request,
 		uint64_t deadline, const struct client_callbacks *callbacks,
