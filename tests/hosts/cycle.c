@@ -2,10 +2,10 @@
 /*
  * A program that lives long and logs people in over and over, as a display manager or a
  * locker does: COUNT times the module is loaded, asked, and unloaded with its handle; each
- * time it is also loaded and unloaded by itself. What has grown since the warm-up is
- * printed.
+ * time it is also loaded and unloaded by itself. The people come in turn. What has grown in
+ * the second half is printed: the first fills the C library's caches.
  *
- *	cycle COUNT MODULE SERVICE USER ANSWER
+ *	cycle COUNT MODULE SERVICE USER ANSWER [USER ANSWER]...
  */
 #include "hosts/host.h"
 
@@ -16,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define WARM_UP 50
 #define CODES 64
 
 struct footprint {
@@ -89,12 +88,12 @@ static void load_alone(const char *module)
 	check_gone(module);
 }
 
-static int ask(const char *module, char *const words[])
+static int ask(const char *module, const char *service, char *const person[])
 {
-	struct host host = { .user = words[1], .answer = words[2], .silent = 1 };
+	struct host host = { .user = person[0], .answer = person[1], .silent = 1 };
 	int code;
 
-	host_start(&host, words[0]);
+	host_start(&host, service);
 	code = host_call(&host, "authenticate");
 	host_end(&host);
 	check_gone(module);
@@ -103,17 +102,18 @@ static int ask(const char *module, char *const words[])
 
 int main(int argc, char *argv[])
 {
+	const int people = (argc - 4) / 2;
 	unsigned count, codes[CODES] = { 0 };
 	struct footprint before = { 0 }, after;
 
-	if (argc != 6)
+	if (argc < 6 || argc % 2 != 0)
 		return 2;
 	count = (unsigned)strtoul(argv[1], NULL, 10);
 	for (unsigned i = 0; i < count; i++) {
-		if (i == WARM_UP)
+		if (i == count / 2)
 			before = footprint_now();
 		load_alone(argv[2]);
-		codes[ask(argv[2], argv + 3) % CODES]++;
+		codes[ask(argv[2], argv[3], argv + 4 + 2 * ((int)i % people)) % CODES]++;
 	}
 	after = footprint_now();
 	for (int code = 0; code < CODES; code++)

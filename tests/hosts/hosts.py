@@ -31,7 +31,7 @@ def program(name, folder="tests"):
 
 
 def run(name, *words, env=None, status=0, folder="tests", prefix=(), **options):
-    """Runs it to its end; what it printed, as lines."""
+    """Runs it to its end; what it printed, as lines. `prefix`: a command to run it by."""
     options = {"stderr": subprocess.PIPE, "timeout": LONGEST, **options}
     done = subprocess.run(
         [*prefix, program(name, folder), *map(str, words)], stdout=subprocess.PIPE,

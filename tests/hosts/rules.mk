@@ -4,14 +4,14 @@
 HOSTS := cycle threads interleaved forked confined kept tight
 HOST_PROGRAMS := $(addprefix $(BUILD)/tests/host-,$(HOSTS))
 TSAN := $(BUILD)/tests/tsan
-EXTRA_TEST_PROGRAMS += $(HOST_PROGRAMS) $(BUILD)/tests/host-gap.so $(TSAN)/pam_hygie.so \
-	$(TSAN)/host-threads
+EXTRA_TEST_PROGRAMS += $(HOST_PROGRAMS) $(addprefix $(BUILD)/tests/host-,gap.so leak.so) \
+	$(TSAN)/pam_hygie.so $(TSAN)/host-threads
 
 $(HOST_PROGRAMS): $(BUILD)/tests/host-%: $(call objects,tests/hosts/host.c tests/hosts/%.c)
 	@mkdir -p $(@D)
 	@echo "  link $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lpam $(call libs,libseccomp)
-$(BUILD)/tests/host-gap.so: $(call objects,tests/hosts/gap.c)
+$(BUILD)/tests/host-%.so: $(call objects,tests/hosts/%.c)
 	@mkdir -p $(@D)
 	@echo "  link $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -shared -o $@ $^ -ldl
