@@ -41,19 +41,27 @@ def bob(station):
     return enrolled(station, "bob")
 
 
+def wait_at_rest(station, *expected):
+    """Until the readers are in these states. No card is pulled in the middle of a command
+    here: with two of them the driver may then not see the next one."""
+    station.wait_readers(lambda readers: sorted(reader["state"] for reader in readers)
+                         == sorted(expected))
+
+
 @pytest.fixture
 def card(station, alice):
     """Alice's card in the reader, read, with nothing spoilt."""
     with station.card(alice) as running:
-        station.wait_ready()
+        wait_at_rest(station, "ready", "empty")
         running.reset_count()
         yield running
+        wait_at_rest(station, "ready", "empty")
 
 
 @pytest.fixture
 def cards(station, alice, bob):
     """Both, in a reader each, read."""
     with station.card(alice) as first, pivcard.PivCard(bob, port=SECOND_READER) as second:
-        station.wait_readers(lambda readers: [reader["state"] for reader in readers]
-                             == ["ready", "ready"])
+        wait_at_rest(station, "ready", "ready")
         yield first, second
+        wait_at_rest(station, "ready", "ready")

@@ -5,6 +5,7 @@ import errno
 import os
 import pathlib
 import subprocess
+import sysconfig
 import time
 
 import station as st
@@ -13,7 +14,7 @@ SUCCESS, SYSTEM_ERR, AUTH_ERR, AUTHINFO_UNAVAIL, USER_UNKNOWN = 0, 4, 7, 9, 10
 SESSION_ERR, CONV_ERR = 14, 19
 ALL_IGNORED = 6  # what libpam makes of a required stack that answered PAM_IGNORE
 BUILD = pathlib.Path(os.environ.get("HYGIE_BUILD") or st.ROOT / "build").resolve()
-MODULE = "/usr/lib/x86_64-linux-gnu/security/pam_hygie.so"
+MODULE = "/usr/lib/%s/security/pam_hygie.so" % sysconfig.get_config_var("MULTIARCH")
 LONGEST = 120  # seconds, for a program that hangs
 SERVICE = "hygie-host"
 UNAVAILABLE = ("error", "The card service is not running. Ask your administrator to start "

@@ -63,8 +63,11 @@ def test_silent_login_says_nothing_but_its_prompt(card):
 
 def test_sentences_that_the_program_refuses_do_not_matter(station, card):
     card.set_tries(2)
+    assert codes(application("authenticate", options=["--answer", PIN[::-1]])) == {
+        "authenticate": AUTH_ERR}
     station.wait_ready()
     lines = application("authenticate", options=["--say-fails", "--answer", PIN])
+    assert [style for style, _ in said(lines)] == ["error", "hidden"]  # one try is left
     assert codes(lines) == {"authenticate": SUCCESS}
 
 

@@ -14,7 +14,8 @@ WRONG = "x" + PIN  # not sent to the card
 RACE = 66  # ThreadSanitizer's exit status
 # Its memory must lie where it expects it.
 WATCHED = {"folder": "tests/tsan", "prefix": ["setarch", "-R"],
-           "env": {"TSAN_OPTIONS": "halt_on_error=0 exitcode=%d" % RACE}}
+           "env": {"TSAN_OPTIONS": "halt_on_error=0 exitcode=%d suppressions=%s" % (
+               RACE, st.ROOT / "tests" / "hosts" / "foreign.tsan")}}
 PLAIN = {"folder": "tests"}
 
 
