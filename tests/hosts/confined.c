@@ -4,7 +4,7 @@
  * are done in order: chroot:FOLDER; filter:ERRNO (a system call filter that refuses all but
  * what a process needs that only computes and talks on open descriptors; no socket can be
  * made, no file opened, no memory locked); sockets:ERRNO (one that refuses socket() alone);
- * user:NUMBER; the names of PAM's functions.
+ * user:NUMBER; the names of PAM's functions. For ERRNO KILL: what is refused ends it.
  *
  *	confined SERVICE USER ANSWER WORD...
  */
@@ -50,13 +50,15 @@ static const int allowed[] = {
 	SCMP_SYS(rt_sigreturn),
 };
 
-static int errno_named(const char *name)
+static uint32_t refusal_named(const char *name)
 {
+	if (strcmp(name, "KILL") == 0)
+		return SCMP_ACT_KILL_PROCESS;
 	for (int error = 1; error < 134; error++) {
 		const char *known = strerrorname_np(error);
 
 		if (known && strcmp(known, name) == 0)
-			return error;
+			return SCMP_ACT_ERRNO((uint32_t)error);
 	}
 	errno = EINVAL;
 	host_fail(name);
@@ -79,8 +81,7 @@ static void filter_load(scmp_filter_ctx filter)
 
 static void filter_all_but_computing(const char *name)
 {
-	scmp_filter_ctx filter =
-		seccomp_init(SCMP_ACT_ERRNO((unsigned)errno_named(name)));
+	scmp_filter_ctx filter = seccomp_init(refusal_named(name));
 
 	for (size_t i = 0; filter && i < array_size(allowed); i++)
 		if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0) < 0)
@@ -90,7 +91,7 @@ static void filter_all_but_computing(const char *name)
 
 static void filter_sockets(const char *name)
 {
-	const unsigned refusal = SCMP_ACT_ERRNO((unsigned)errno_named(name));
+	const uint32_t refusal = refusal_named(name);
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
 
 	if (filter && seccomp_rule_add(filter, refusal, SCMP_SYS(socket), 1,

@@ -3,6 +3,7 @@
 directory without the socket, behind a filter of system calls. They are refused at once, with
 the code that lets another module try, and nothing crashes."""
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -127,6 +128,12 @@ def test_no_socket_to_be_had(card, service, error):
 def test_nothing_but_computing_is_allowed(card, service, error, locale):
     """No socket, no file, no locked memory, as in sshd's child before authentication."""
     check_refused(confined(service, "filter:%s" % error, *STEPS, env={"LC_ALL": locale}), card)
+
+
+def test_filter_that_kills_kills(card, service):
+    """As any module that needs a socket. Nobody is let in by it."""
+    lines = confined(service, "sockets:KILL", "authenticate", status=-signal.SIGSYS)
+    assert codes(lines) == {} and card.verify_count() == 0
 
 
 def test_sshds_child_in_full(card, service, jail):

@@ -418,6 +418,34 @@ static void unheeded_cancel_ends_soon(void **state)
 	assert_true(monotonic_now() - begin < UINT64_C(8000000));
 }
 
+static void error_of_this_side_is_told_with_its_outcome(void **state)
+{
+	static const struct {
+		int error;
+		enum hygie_outcome outcome;
+	} rows[] = {
+		{ -ENOENT, HYGIE_UNAVAILABLE },
+		{ -EACCES, HYGIE_UNAVAILABLE },
+		{ -EPERM, HYGIE_UNAVAILABLE },
+		{ -ENOSYS, HYGIE_UNAVAILABLE },
+		{ -EAFNOSUPPORT, HYGIE_UNAVAILABLE },
+		{ -ETIMEDOUT, HYGIE_TIMED_OUT },
+		{ -EPROTO, HYGIE_BAD_REQUEST },
+		{ -EMFILE, HYGIE_FAULT },
+		{ -ENOMEM, HYGIE_FAULT },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < array_size(rows); i++) {
+		struct client_result result;
+
+		client_result_fault(&result, rows[i].error);
+		assert_int_equal(result.outcome, rows[i].outcome);
+		assert_int_equal(result.error, rows[i].error);
+		assert_string_equal(result.text, outcome_text(rows[i].outcome));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -434,6 +462,7 @@ int main(void)
 		cmocka_unit_test(message_out_of_turn_is_refused),
 		cmocka_unit_test(closed_standard_streams_are_not_taken_over),
 		cmocka_unit_test(unheeded_cancel_ends_soon),
+		cmocka_unit_test(error_of_this_side_is_told_with_its_outcome),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
