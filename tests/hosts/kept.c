@@ -25,8 +25,6 @@
 
 #define TEXT_MAX 65536
 
-extern char **environ;
-
 static volatile sig_atomic_t children;
 
 static void on_child(int number)
