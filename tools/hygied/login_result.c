@@ -325,9 +325,14 @@ void login_forget_pins(struct login *login)
 /* Somebody stands before a locked screen, perhaps with a card of his own. */
 static bool is_unlocking(const struct login *login)
 {
-	return !login->enrolment && !login->pin_operation && login->user[0] &&
-	       (peer_uid(login->peer) != 0 ||
-		settings_unlocks(&login->hygied->settings, login->service));
+	char own[HYGIE_USER_MAX];
+
+	if (login->enrolment || login->pin_operation || !login->user[0])
+		return false;
+	if (policy_may_administer(peer_uid(login->peer)))
+		return settings_unlocks(&login->hygied->settings, login->service);
+	return policy_user_name(peer_uid(login->peer), own, sizeof(own)) &&
+	       strcmp(own, login->user) == 0;
 }
 
 static void send_refusal(const struct login *login, enum hygie_outcome outcome,
