@@ -93,3 +93,11 @@ static inline struct certificate *pki_leaf(const char *scheme, const char *name)
 	free(der);
 	return c;
 }
+
+/* Runs a script of sh, which sees the two texts as $1 and $2. */
+static inline void pki_shell(const char *script, const char *first, const char *second)
+{
+	assert_int_equal(pki_run((const char *const[]){ "sh", "-ec", script, "sh", first,
+							second, NULL }),
+			 0);
+}
