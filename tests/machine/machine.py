@@ -251,16 +251,16 @@ class Machine:
             link.connect("/proc/%d/root/run/hygie/hygied.sock" % self.pid)
             return wire.readers(link)[0]
 
-    def wait_readers(self, condition):
+    def wait_readers(self, condition, timeout=PATIENCE):
         seen = []
 
         def look():
             seen[:] = self.readers()
             return condition(seen)
         try:
-            self.wait_until(look, "until its readers were so")
+            self.wait_until(look, "until its readers were so", timeout)
         except AssertionError as error:
             raise AssertionError("%s: %s\n%s" % (error, seen, self.journal("-n", "40"))) from error
 
-    def wait_ready(self):
-        self.wait_readers(lambda readers: any(one["state"] == "ready" for one in readers))
+    def wait_ready(self, timeout=PATIENCE):
+        self.wait_readers(lambda readers: any(one["state"] == "ready" for one in readers), timeout)

@@ -86,11 +86,23 @@ def _whole_again(machine, card):
     machine.wait_ready()
 
 
-def _silent_again(machine, card):
-    """It answered again, and was read; the next command gets no answer."""
+def _speak(machine, card):
+    """It answers again and is read. Where pcscd could not reset it, hygied looks at it no more
+    until somebody logs in, or it is put in again."""
     card.speak()
     card.clear_faults()
-    machine.wait_ready()
+    try:
+        machine.wait_ready(timeout=5.0)
+    except AssertionError:
+        card.remove()
+        machine.wait_readers(lambda readers: all(one["state"] == "empty" for one in readers))
+        card.insert()
+        machine.wait_ready()
+
+
+def _silent_again(machine, card):
+    """The next command gets no answer."""
+    _speak(machine, card)
     card.silent_at(1)
 
 
@@ -99,9 +111,7 @@ def _silent(machine):
     with _card_of("alice")(machine) as card:
         yield card
         # Not out in the middle of pcscd's reset: it would be taken for mute when it is in again.
-        card.speak()
-        card.clear_faults()
-        machine.wait_ready()
+        _speak(machine, card)
 
 
 @contextlib.contextmanager
@@ -111,6 +121,8 @@ def stopped(machine, *units):
     try:
         yield None
     finally:
+        # Stopped and started so often, they look like failing; systemd would refuse.
+        machine.run("systemctl", "reset-failed", *units)
         machine.run("systemctl", "start", *units)
         machine.wait_readers(lambda readers: len(readers) > 0)
 
