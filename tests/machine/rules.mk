@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
+# What the tests in the booted machine run in it.
+EXTRA_TEST_PROGRAMS += $(BUILD)/tests/greeter_calls
+
+$(BUILD)/tests/greeter_calls: $(BUILD)/obj/tests/machine/greeter_calls.o
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lpam
