@@ -50,6 +50,8 @@ static void an_empty_file_gives_the_defaults(void **state)
 	assert_false(settings.allow_test_cards);
 	assert_true(settings_is_pretyped(&settings, "i3lock"));
 	assert_true(settings_is_pretyped(&settings, "swaylock"));
+	assert_true(settings_is_pretyped(&settings, "gtklock"));
+	assert_true(settings_is_pretyped(&settings, "xrdp-sesman"));
 	assert_true(settings_is_pretyped(&settings, "sshd"));
 	assert_false(settings_is_pretyped(&settings, "login"));
 	assert_true(settings_gives_way(&settings, "sudo"));

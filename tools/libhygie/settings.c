@@ -192,7 +192,7 @@ static const struct config_key keys[] = {
 	  .default_text = "no",
 	  .documentation = "let test cards in: never in production" },
 	{ "login", "pretyped", parse_services, field_of(pretyped),
-	  .default_text = "i3lock swaylock xlock sshd postgresql",
+	  .default_text = "i3lock swaylock gtklock xlock sshd xrdp-sesman postgresql",
 	  .documentation = "PAM services that answer every prompt with one text" },
 	{ "login", "card_or_password", parse_services, field_of(card_or_password),
 	  .default_text = "",
