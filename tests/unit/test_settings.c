@@ -53,7 +53,10 @@ static void an_empty_file_gives_the_defaults(void **state)
 	assert_true(settings_is_pretyped(&settings, "gtklock"));
 	assert_true(settings_is_pretyped(&settings, "xrdp-sesman"));
 	assert_true(settings_is_pretyped(&settings, "sshd"));
+	assert_true(settings_is_pretyped(&settings, "sddm"));
 	assert_false(settings_is_pretyped(&settings, "login"));
+	assert_true(settings_hides_prompts(&settings, "lightdm"));
+	assert_false(settings_hides_prompts(&settings, "login"));
 	assert_true(settings_gives_way(&settings, "sudo"));
 	assert_true(settings_gives_way(&settings, "polkit-1"));
 	assert_false(settings_gives_way(&settings, "swaylock"));

@@ -4,6 +4,7 @@
  * whose it is, waiting for it, whether its reader is free. See login_step.h.
  */
 #include "hygied/candidate.h"
+#include "hygied/login_prompt.h"
 #include "hygied/login_step.h"
 #include "hygied/reset.h"
 #include "libhygie/deadline.h"
@@ -81,11 +82,10 @@ static void tell_insert(struct login *login)
 /* Asks for the card in words that a password answers as well; Enter when it is in. */
 static void ask_card_or_password(struct login *login)
 {
-	const char *arguments[] = { login->user };
-
 	login->prompts++;
 	login->stage = LOGIN_ASKING_CARD;
-	peer_ask(login->peer, PROMPT_OR_PASSWORD, TEXT_CARD_OR_PASSWORD, arguments, 1);
+	login_ask(login, PROMPT_OR_PASSWORD, TEXT_CARD_OR_PASSWORD, TEXT_CARD_OR_PASSWORD,
+		  login->user);
 	login_set_timer(login, deadline_after(login->hygied->settings.pin_wait),
 			login_on_silence);
 }
@@ -115,7 +115,6 @@ static void wait_for_card(struct login *login)
 static void ask_whose(struct login *login, const struct candidates *candidates)
 {
 	char users[HYGIE_TEXT_MAX / 2] = "";
-	const char *arguments[] = { users };
 	size_t used = 0;
 
 	if (login->pretyped || login->prompts++ >= PROMPTS_MAX) {
@@ -129,7 +128,7 @@ static void ask_whose(struct login *login, const struct candidates *candidates)
 		used += (size_t)snprintf(users + used, sizeof(users) - used, "%s%s",
 					 i ? ", " : "", candidates->user[i]);
 	login->stage = LOGIN_ASKING_WHO;
-	peer_ask(login->peer, PROMPT_ECHO, TEXT_WHOSE_CARD, arguments, 1);
+	login_ask(login, PROMPT_ECHO, TEXT_WHOSE_CARD, TEXT_WHOSE_CARD, users);
 	login_set_timer(login, deadline_after(login->hygied->settings.pin_wait),
 			login_on_silence);
 }

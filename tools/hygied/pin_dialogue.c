@@ -4,6 +4,8 @@
  */
 #include "hygied/pin_dialogue.h"
 
+#include "hygied/login_prompt.h"
+
 #include <openssl/crypto.h>
 #include <stdio.h>
 
@@ -97,6 +99,8 @@ bool pin_dialogue_ask(struct login *login)
 	uint32_t flags = spends_pin_try(login) ? card_token_flags(login->card) : 0;
 	bool last = (flags & TOKEN_PIN_FINAL_TRY) != 0;
 	const char *arguments[] = { holder(login) };
+	enum hygie_text prompt = prompt_of(login, last);
+	bool low = prompt == TEXT_PIN_PROMPT && (flags & TOKEN_PIN_COUNT_LOW);
 
 	if (spends_pin_try(login))
 		login->told_last = last;
@@ -107,8 +111,8 @@ bool pin_dialogue_ask(struct login *login)
 		peer_say(login->peer, WIRE_INFO, pad_text_of(login), arguments, 1);
 		return false;
 	}
-	peer_ask(login->peer, login->or_password ? PROMPT_OR_PASSWORD : 0,
-		 prompt_of(login, last), arguments, 1);
+	login_ask(login, login->or_password ? PROMPT_OR_PASSWORD : 0, prompt,
+		  low ? TEXT_PIN_PROMPT_LOW : prompt, holder(login));
 	return true;
 }
 

@@ -192,8 +192,12 @@ static const struct config_key keys[] = {
 	  .default_text = "no",
 	  .documentation = "let test cards in: never in production" },
 	{ "login", "pretyped", parse_services, field_of(pretyped),
-	  .default_text = "i3lock swaylock gtklock xlock sshd xrdp-sesman postgresql",
+	  .default_text =
+		  "i3lock swaylock gtklock xlock sddm sshd xrdp-sesman postgresql",
 	  .documentation = "PAM services that answer every prompt with one text" },
+	{ "login", "hidden_prompts", parse_services, field_of(hidden_prompts),
+	  .default_text = "lightdm",
+	  .documentation = "PAM services whose programs do not show a prompt's text" },
 	{ "login", "card_or_password", parse_services, field_of(card_or_password),
 	  .default_text = "",
 	  .documentation = "PAM services where one prompt takes PIN or password" },
@@ -315,6 +319,11 @@ static bool has_service(const struct settings_services *services, const char *se
 bool settings_is_pretyped(const struct settings *settings, const char *service)
 {
 	return has_service(&settings->pretyped, service);
+}
+
+bool settings_hides_prompts(const struct settings *settings, const char *service)
+{
+	return has_service(&settings->hidden_prompts, service);
 }
 
 bool settings_takes_password(const struct settings *settings, const char *service)

@@ -70,6 +70,7 @@ struct settings {
 	unsigned busy_deadline;
 	bool allow_test_cards;
 	struct settings_services pretyped;
+	struct settings_services hidden_prompts;
 	struct settings_services card_or_password;
 	struct settings_services gives_way;
 
@@ -124,6 +125,9 @@ int settings_load_owned(const char *path, uid_t owner, struct settings *ret_sett
 
 /* Whether a PAM service answers every prompt with one text typed beforehand. */
 bool settings_is_pretyped(const struct settings *settings, const char *service);
+
+/* Whether a PAM service's program does not show a prompt's text, but what is said before. */
+bool settings_hides_prompts(const struct settings *settings, const char *service);
 
 /* Whether a text that cannot be a PIN may go on to a PAM service's password module. */
 bool settings_takes_password(const struct settings *settings, const char *service);

@@ -59,6 +59,10 @@ static const char *const templates[TEXT_COUNT] = {
 	[TEXT_OTHER_CARD] = N_(
 		"The card in the reader is not {1}'s. Insert the right card, or switch "
 		"user to work with this one."),
+	[TEXT_PIN_PROMPT_LOW] = N_("Few tries are left. PIN of {1}: "),
+	[TEXT_PIN_PROMPT_WRONG] = N_("Wrong PIN. Once more, PIN of {1}: "),
+	[TEXT_PIN_PROMPT_UNFIT] =
+		N_("That cannot be the PIN, and no try was spent. PIN of {1}: "),
 };
 
 const char *text_template(enum hygie_text text)

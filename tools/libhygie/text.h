@@ -44,6 +44,9 @@ enum hygie_text {
 	TEXT_PIN_UNCERTAIN,    /* no argument */
 	TEXT_SESSIONS_LOCKED,  /* how many */
 	TEXT_OTHER_CARD,       /* user */
+	TEXT_PIN_PROMPT_LOW,   /* holder */
+	TEXT_PIN_PROMPT_WRONG, /* holder */
+	TEXT_PIN_PROMPT_UNFIT, /* holder */
 	TEXT_COUNT
 };
 
