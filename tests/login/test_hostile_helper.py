@@ -215,6 +215,23 @@ def test_pin_pad_is_asked_once_whatever_tries_are_left(hostile, flags, warned):
     assert warned is None or warned in result.text
 
 
+@pytest.mark.parametrize("service, flags, said", [
+    ("lightdm", 0, "PIN of Alice Specimen: "),
+    ("lightdm", 1, "Few tries are left. PIN of Alice Specimen: "),
+    ("lightdm", 2, "Last try. PIN of Alice Specimen, or nothing to stop: "),
+    ("hygie-test", 1, None)], ids=["lightdm", "lightdm-few", "lightdm-last", "other"])
+def test_prompt_is_said_before_it_where_it_is_hidden(hostile, service, flags, said):
+    st.write_service("lightdm")
+    hostile.behave("order(); token(%d); certificate(); say('REPORT_READY'); done(order())" % flags)
+    hostile.station.wait_ready()
+    result = pam.authenticate("alice", [st.PIN], service=service)
+    assert (result.code, len(result.prompts())) == (pam.PAM_SUCCESS, 1), result
+    infos = [text for style, text in result.messages if style == pam.TEXT_INFO]
+    assert infos == ([said] if said else []), result
+    if said:
+        assert result.messages.index((pam.TEXT_INFO, said)) == len(result.messages) - 2, result
+
+
 def test_helper_that_stays_after_a_right_answer_keeps_the_next_login_waiting_only(hostile):
     hostile.behave("order(); warm(); done(order()); linger()")
     hostile.station.wait_ready()

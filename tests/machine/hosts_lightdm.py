@@ -38,6 +38,7 @@ exec Xvfb "${words[@]}" -screen 0 1024x768x24
 """
 NO_VT = "session required pam_env.so conffile=/etc/security/no-vt.conf\n"
 CANCEL = ("402", "446")  # its button, below a message
+BARE = 20  # bytes of a message of lightdm's without the user's name and the text
 PIN_PROMPT, PASSWORD_PROMPT = "PIN of %s Specimen: ", "Password: "
 EVENT = re.compile(r"Starting authentication for user (?P<user>\S+?)\.\.\.|"
                    r"Read (?P<size>\d+) bytes from daemon\s[^\n]*Prompt user with 1 message|"
@@ -80,11 +81,29 @@ class Greeter(screens.Screen):
             return "end", event["code"]
         return "text", int(event["size"])
 
+    def texts(self, user, count):
+        """The lengths of the next texts that PAM shows that user."""
+        lengths = []
+        while len(lengths) < count:
+            kind, value = self.next()
+            if kind == "text":
+                lengths.append(value - BARE - len(user))
+        return lengths
+
+    def window(self):
+        """Its window as a picture, once it does not change any more."""
+        def settled():
+            last, self.seen = self.seen, self.camera("--autoselect", "200,250,624,260")
+            return self.seen == last
+        self.seen = None
+        self.machine.wait_until(settled, "to draw the greeter")
+        return self.seen
+
     def next_prompt(self, user):
         """Until it asks: "PIN", "password", or the code of the end. The holder's PIN is asked
         for in words that are said before, so they come twice; of the others only the password's
         prompt is so short."""
-        sizes = {name: 20 + len(user) + len(text) for name, text in (
+        sizes = {name: BARE + len(user) + len(text) for name, text in (
             ("PIN", PIN_PROMPT % user), ("password", PASSWORD_PROMPT))}
         said = 0
         while True:
@@ -98,7 +117,7 @@ class Greeter(screens.Screen):
                 return "PIN"
 
     def enter_name(self, user):
-        """Where a name is asked for first."""
+        """Where a name is asked for first. Its prompt is a text, too."""
         while self.next()[0] != "text":
             pass
         self.type(user)
@@ -120,6 +139,8 @@ class Lightdm(hosts.Host):
         machine.write("/etc/lightdm/lightdm-gtk-greeter.conf", "[greeter]\nallow-debugging=true\n")
         machine.write("/usr/share/xsessions/door.desktop", "[Desktop Entry]\nName=door\n"
                       "Exec=%s\nType=Application\n" % XDOOR)
+        machine.run("mkdir", "-p", "/etc/gtk-3.0")
+        machine.write("/etc/gtk-3.0/settings.ini", "[Settings]\ngtk-cursor-blink=0\n")
         machine.write("/etc/security/no-vt.conf", "XDG_VTNR DEFAULT=0 OVERRIDE=0\n")
         for service in ("lightdm", "lightdm-greeter"):
             path = "/etc/pam.d/" + service
@@ -130,10 +151,11 @@ class Lightdm(hosts.Host):
             greeter.enter_name(user)
             return self.answer(greeter, user, answer)
 
-    def answer(self, greeter, user, answer):
+    def answer(self, greeter, user, answer, asked=None):
+        """asked: the prompt that is shown already."""
         password = False
         while True:
-            asked = greeter.next_prompt(user)
+            asked = asked or greeter.next_prompt(user)
             if asked == "0":
                 greeter.machine.wait_until(
                     lambda: greeter.machine.run("test", "-e", OUT, check=False).returncode == 0,
@@ -150,3 +172,4 @@ class Lightdm(hosts.Host):
             password = password or asked == "password"
             greeter.type(answer.pin if asked == "PIN" else answer.password)
             greeter.press("Return")
+            asked = None

@@ -92,14 +92,19 @@ class Screen:
         self.press(FENCE)
         return self.underneath.wait_key(FENCE)
 
+    def camera(self, *options):
+        """A picture, as PNG."""
+        self.run(*self.CAMERA, *options, "/tmp/screen.png")
+        path = pathlib.Path("/proc/%d/root/tmp/screen.png" % self.machine.pid)
+        content = path.read_bytes()
+        path.unlink()
+        return content
+
     def picture(self, name):
         """build/screens/NAME.png"""
         FOLDER.mkdir(parents=True, exist_ok=True)
         path = FOLDER / (name + ".png")
-        self.run(*self.CAMERA, "/tmp/screen.png")
-        inside = pathlib.Path("/proc/%d/root/tmp/screen.png" % self.machine.pid)
-        path.write_bytes(inside.read_bytes())
-        inside.unlink()
+        path.write_bytes(self.camera())
         return path
 
 
