@@ -40,6 +40,8 @@ NO_VT = "session required pam_env.so conffile=/etc/security/no-vt.conf\n"
 CANCEL = ("402", "446")  # its button, below a message
 BARE = 20  # bytes of a message of lightdm's without the user's name and the text
 PIN_PROMPT, PASSWORD_PROMPT = "PIN of %s Specimen: ", "Password: "
+# What comes before the same words when the last PIN was refused just now.
+AFTER_WRONG, AFTER_UNFIT = "Wrong PIN. Once more, ", "That cannot be the PIN, and no try was spent. "
 EVENT = re.compile(r"Starting authentication for user (?P<user>\S+?)\.\.\.|"
                    r"Read (?P<size>\d+) bytes from daemon\s[^\n]*Prompt user with 1 message|"
                    r"Authentication complete for user .* with return code (?P<code>\d+)")
@@ -53,14 +55,17 @@ class Greeter(screens.Screen):
 
     def start(self):
         """Anew: whatever was going on ends."""
-        self.machine.run("systemctl", "stop", "lightdm.service")
-        self.machine.run("rm", "-f", LOG, OUT)
+        self.stop()
+        self.machine.run("rm", "-f", LOG, OUT, "/tmp/.X%s-lock" % DISPLAY)
         self.machine.run("systemctl", "reset-failed", "lightdm.service", check=False)
         self.machine.run("systemctl", "start", "lightdm.service")
         self.told = 0
 
     def stop(self):
+        """All that lightdm runs, at once: asked politely it may wait for its children."""
+        self.machine.run("systemctl", "kill", "--signal=KILL", "lightdm.service", check=False)
         self.machine.run("systemctl", "stop", "lightdm.service")
+        self.machine.run("loginctl", "terminate-seat", "seat0", check=False)
 
     def log(self):
         path = pathlib.Path("/proc/%d/root%s" % (self.machine.pid, LOG))
@@ -100,21 +105,20 @@ class Greeter(screens.Screen):
         return self.seen
 
     def next_prompt(self, user):
-        """Until it asks: "PIN", "password", or the code of the end. The holder's PIN is asked
-        for in words that are said before, so they come twice; of the others only the password's
-        prompt is so short."""
-        sizes = {name: BARE + len(user) + len(text) for name, text in (
-            ("PIN", PIN_PROMPT % user), ("password", PASSWORD_PROMPT))}
-        said = 0
+        """Until it asks: "PIN", "password", or the code of the end. What is said for the
+        holder's PIN comes before its prompt; of the others only the password's is so short."""
+        bare = BARE + len(user)
+        prompt, last = bare + len(PIN_PROMPT % user), None
         while True:
             kind, value = self.next()
             if kind == "end":
                 return value
-            if kind == "text" and value == sizes["password"]:
+            if kind == "text" and value == bare + len(PASSWORD_PROMPT):
                 return "password"
-            said += kind == "text" and value == sizes["PIN"]
-            if said == 2:
+            if (kind, value) == ("text", prompt) and last in (
+                    prompt, prompt + len(AFTER_WRONG), prompt + len(AFTER_UNFIT)):
                 return "PIN"
+            last = value
 
     def enter_name(self, user):
         """Where a name is asked for first. Its prompt is a text, too."""

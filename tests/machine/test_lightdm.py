@@ -114,6 +114,24 @@ def test_greeter_says_why_a_pin_was_refused(doors, card):
         greeter.picture("lightdm-refused")
 
 
+def test_reason_is_said_again_when_the_greeter_begins_anew(doors, card):
+    """Under `required` it does so at once, with "Your password is incorrect"."""
+    stacks.use(doors, "required")
+    with hosts_lightdm.Greeter(doors) as greeter:
+        greeter.enter_name("alice")
+        assert greeter.next_prompt("alice") == "PIN"
+        asked = greeter.window()
+        greeter.type(outcomes.WRONG_PIN)
+        greeter.press("Return")
+        while greeter.next()[0] != "start":
+            pass
+        prompt = "PIN of Alice Specimen: "
+        assert greeter.texts("alice", 2) == [
+            len(hosts_lightdm.AFTER_WRONG + prompt), len(prompt)]
+        assert greeter.window() != asked
+        greeter.picture("lightdm-refused-anew")
+
+
 def test_password_in_the_greeter_is_not_sent_to_the_card(doors, card):
     assert LIGHTDM.open(doors, "alice", outcomes.Answer(pin=mc.PASSWORD)).open
     assert (card.verify_count(), card.tries()) == (0, 3)

@@ -9,6 +9,7 @@
 #include "hygied/registry.h"
 #include "hygied/ticket.h"
 #include "hygied/trust.h"
+#include "libhygie/protocol.h"
 #include "libhygie/settings.h"
 
 struct guard;
@@ -27,6 +28,12 @@ struct hygied {
 	struct guard *guard;
 	struct server *server;
 	struct login *queue; /* login_queue.h */
+	struct {
+		enum hygie_outcome outcome;
+		char service[HYGIE_SERVICE_MAX], user[HYGIE_USER_MAX];
+		uid_t peer;
+		uint64_t stands_until; /* monotonic */
+	} refused; /* last, where prompts are hidden; login_prompt.h */
 	uint64_t
 		settled; /* monotonic: by then the readers that are there were heard of */
 };

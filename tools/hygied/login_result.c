@@ -6,6 +6,7 @@
 
 #include "hygied/candidate.h"
 #include "hygied/guard.h"
+#include "hygied/login_prompt.h"
 #include "hygied/policy.h"
 #include "hygied/session.h"
 #include "libhygie/deadline.h"
@@ -349,6 +350,7 @@ static void send_refusal(const struct login *login, enum hygie_outcome outcome,
 
 void login_result_send(struct login *login, enum hygie_outcome outcome, const char *text)
 {
+	login_prompt_note(login, outcome);
 	if (outcome == HYGIE_OK && login->pin_operation) {
 		send_pin_done(login);
 		return;

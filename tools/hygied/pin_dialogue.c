@@ -100,7 +100,6 @@ bool pin_dialogue_ask(struct login *login)
 	bool last = (flags & TOKEN_PIN_FINAL_TRY) != 0;
 	const char *arguments[] = { holder(login) };
 	enum hygie_text prompt = prompt_of(login, last);
-	bool low = prompt == TEXT_PIN_PROMPT && (flags & TOKEN_PIN_COUNT_LOW);
 
 	if (spends_pin_try(login))
 		login->told_last = last;
@@ -112,7 +111,8 @@ bool pin_dialogue_ask(struct login *login)
 		return false;
 	}
 	login_ask(login, login->or_password ? PROMPT_OR_PASSWORD : 0, prompt,
-		  low ? TEXT_PIN_PROMPT_LOW : prompt, holder(login));
+		  login_prompt_said(login, prompt, (flags & TOKEN_PIN_COUNT_LOW) != 0),
+		  holder(login));
 	return true;
 }
 
