@@ -105,10 +105,11 @@ def _row(words):
 
 def render(cells, outcomes):
     """The tables of docs/hosts.md: below each outcome's heading a row for each host, in the order
-    in which the cells came."""
+    in which the cells came; last those that were not run."""
     lines = []
     for outcome in outcomes:
-        names = list(dict.fromkeys(host for host, _, name in cells if name == outcome.name))
+        names = sorted(dict.fromkeys(host for host, _, name in cells if name == outcome.name),
+                       key=lambda host: host.endswith("(contract)"))
         lines += ["### " + outcome.name, "", outcome.what, "",
                   "| host | optional: pam_hygie | door | required: pam_hygie | door |",
                   _row(["---"] * 5)]

@@ -117,6 +117,8 @@ def test_greeter_says_why_a_pin_was_refused(doors, card):
 def test_reason_is_said_again_when_the_greeter_begins_anew(doors, card):
     """Under `required` it does so at once, with "Your password is incorrect"."""
     stacks.use(doors, "required")
+    assert LIGHTDM.open(doors, "alice", outcomes.Answer()).open  # nothing to tell from before
+    doors.wait_ready()
     with hosts_lightdm.Greeter(doors) as greeter:
         greeter.enter_name("alice")
         assert greeter.next_prompt("alice") == "PIN"
