@@ -21,9 +21,9 @@ struct candidates {
 	size_t count;
 	struct card *card[CANDIDATES_MAX];
 	char user[CANDIDATES_MAX]
-		 [HYGIE_USER_MAX];  /* whose; "" for an enrolment, or any */
-	bool reading;               /* a card is being read: wait for it */
-	enum hygie_outcome problem; /* HYGIE_OK: nothing stands against any card */
+		 [HYGIE_USER_MAX];         /* whose; "" for an enrolment, or any */
+	bool reading;                      /* a card is being read: wait for it */
+	enum hygie_outcome problem;        /* HYGIE_OK: nothing stands against any card */
 	char problem_text[HYGIE_TEXT_MAX]; /* "": the outcome's own */
 };
 
