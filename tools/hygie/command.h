@@ -27,6 +27,7 @@ int command_revoke(const struct options *options);
 int command_pin_change(const struct options *options);
 int command_pin_unblock(const struct options *options);
 int command_lock(const struct options *options);
+int command_session_lock(const struct options *options);
 int command_config_check(const struct options *options);
 int command_pam_status(const struct options *options);
 int command_pam_check(const struct options *options);

@@ -12,6 +12,7 @@
 
 #define NO_VALUE ((size_t)-1)
 #define FIRST_NUMBER 256 /* above every character */
+#define OPERAND 1        /* what getopt_long gives for one */
 
 static const struct option_row {
 	const char *name; /* with its dashes */
@@ -34,6 +35,7 @@ static const struct option_row {
 	{ "--no-confirm", OPTION_NO_CONFIRM, NO_VALUE, 0 },
 	{ "--all", OPTION_ALL, NO_VALUE, 0 },
 	{ "--watch", OPTION_WATCH, NO_VALUE, 0 },
+	{ "--seen-by", OPTION_SEEN_BY, offsetof(struct options, seen_by), 0 },
 };
 
 const char *option_name(unsigned bits)
@@ -52,18 +54,32 @@ static void options_take(struct options *options, const struct option_row *row,
 		memcpy((char *)options + row->offset, &value, sizeof(value));
 }
 
+static int operand_take(struct options *options, const char *word,
+			struct complaint *ret_complaint)
+{
+	if (options->operand_count == OPTION_OPERANDS_MAX) {
+		*ret_complaint = (struct complaint){ N_("Too many arguments."), "" };
+		return -EINVAL;
+	}
+	options->operands[options->operand_count++] = word;
+	return 0;
+}
+
 static int operands_take(struct options *options, int argc, char *argv[],
 			 struct complaint *ret_complaint)
 {
-	for (int i = optind; i < argc; i++) {
-		if (options->operand_count == OPTION_OPERANDS_MAX) {
-			*ret_complaint =
-				(struct complaint){ N_("Too many arguments."), "" };
-			return -EINVAL;
-		}
-		options->operands[options->operand_count++] = argv[i];
-	}
-	return 0;
+	int r = 0;
+
+	for (int i = optind; r == 0 && i < argc; i++)
+		r = operand_take(options, argv[i], ret_complaint);
+	return r;
+}
+
+/* Whether all that follows is another program's. */
+static bool is_verbatim(const struct options *options)
+{
+	return options->operand_count > 1 &&
+	       strcmp(options->operands[0], OPTION_VERBATIM) == 0;
 }
 
 int options_parse(int argc, char *argv[], struct options *ret_options,
@@ -83,9 +99,16 @@ int options_parse(int argc, char *argv[], struct options *ret_options,
 		};
 	opterr = 0;
 	/* Goes on after a mistake: a later --json still says how to tell it. */
-	while ((number = getopt_long(argc, argv, ":hV", longs, NULL)) != -1) {
+	while (!is_verbatim(ret_options) &&
+	       (number = getopt_long(argc, argv, "-:hV", longs, NULL)) != -1) {
 		bool known = false;
 
+		if (number == OPERAND) {
+			int r = operand_take(ret_options, optarg, ret_complaint);
+
+			error = error < 0 ? error : r;
+			continue;
+		}
 		for (size_t i = 0; i < array_size(rows); i++)
 			if (number == longs[i].val) {
 				options_take(ret_options, &rows[i], optarg);

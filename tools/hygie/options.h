@@ -11,7 +11,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define OPTION_OPERANDS_MAX 16
+#define OPTION_OPERANDS_MAX 64
+
+/*
+ * The subcommand whose operands are another program's command line: from the first of
+ * them on, no word is an option of ours.
+ */
+#define OPTION_VERBATIM "session-lock"
 
 enum option_bit {
 	OPTION_HELP = 1u << 0,
@@ -29,6 +35,7 @@ enum option_bit {
 	OPTION_NO_CONFIRM = 1u << 12,
 	OPTION_ALL = 1u << 13,
 	OPTION_WATCH = 1u << 14,
+	OPTION_SEEN_BY = 1u << 15,
 };
 
 /* Taken by every subcommand. */
@@ -37,7 +44,7 @@ enum option_bit {
 /* What was given; strings are borrowed from argv, NULL when not given. */
 struct options {
 	unsigned given; /* enum option_bit */
-	const char *socket, *reader, *user, *reason, *config, *confirm;
+	const char *socket, *reader, *user, *reason, *config, *confirm, *seen_by;
 	const char *operands[OPTION_OPERANDS_MAX];
 	size_t operand_count;
 };
