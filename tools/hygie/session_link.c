@@ -85,6 +85,8 @@ static void take_item(struct session_link *link, const struct wire_message *item
 		take_session(&link->next, item);
 	if (!is(item, TAG_KIND, "end"))
 		return;
+	if (!link->told)
+		log_info("hygied knows that a locker is here");
 	link->told = true;
 	link->away = false;
 	link->telling(link->context, &link->next);

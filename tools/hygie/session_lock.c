@@ -216,11 +216,12 @@ static void on_hint(void *context, bool locked)
 {
 	struct session_lock *self = context;
 
-	if (self->screen.blind)
-		return;
-	if (self->begun) {
-		if (locked != self->screen.told)
-			tell(self, self->screen.told);
+	if (!self->begun)
+		log_info("Lock of session %s is heard", self->session);
+	if (self->begun && !self->screen.blind && locked != self->screen.told)
+		tell(self, self->screen.told);
+	if (self->begun || self->screen.blind) {
+		self->begun = true;
 		return;
 	}
 	self->begun = true;
@@ -339,11 +340,8 @@ static int run(struct session_lock *self)
 {
 	int r = begin(self);
 
-	if (r >= 0) {
-		log_info("session %s is locked by %s", self->session,
-			 self->locker.argv[0]);
+	if (r >= 0)
 		r = sd_event_loop(self->loop);
-	}
 	if (r < 0)
 		log_error("%s", error_text(-r));
 	end(self);
