@@ -38,10 +38,10 @@ class Desk:
         self.terminal.expect("PIN")
         self.terminal.sendline(mc.PIN)
         self.terminal.expect(r"\$ ")
-        self.terminal.sendline("PS1=''%s; rm -f %s %s" % (PROMPT, LOG, KEYS))
+        self.terminal.sendline("PS1=%s''%s; rm -f %s %s" % (PROMPT[:4], PROMPT[4:], LOG, KEYS))
         self.terminal.expect_exact(PROMPT)
-        self.shell("echo session''-$XDG_SESSION_ID-$XDG_RUNTIME_DIR-")
-        self.session, folder = self.shell_match(r"session-([^-]+)-([^-]*)-")
+        self.shell("echo session''=$XDG_SESSION_ID=$XDG_RUNTIME_DIR=")
+        self.session, folder = self.shell_match(r"session=([^=]+)=([^=]+)=")
         self.environment.append("XDG_RUNTIME_DIR=" + folder)
 
     def shell(self, line):
@@ -62,8 +62,8 @@ class Desk:
 
     def start_aside(self, command, log="/dev/null"):
         """In the session, from its shell; its pid."""
-        assert self.shell("%s >%s 2>&1 & echo pid''-$!-" % (command, log)) == 0
-        return self.shell_match(r"pid-(\d+)-")[0]
+        assert self.shell("%s >%s 2>&1 & echo pid''=$!=" % (command, log)) == 0
+        return self.shell_match(r"pid=(\d+)=")[0]
 
     # What the person does and sees.
     def keys(self):
@@ -134,6 +134,15 @@ class X(Desk):
     def keys(self):
         """Each key is told twice: pressed and released."""
         return [one for one in super().keys() if not one.startswith(("keysym", "0x"))][::2]
+
+    def wait_grabbed(self):
+        """Until another client holds the keyboard: a key does not arrive."""
+        def grabbed():
+            count = len(self.keys())
+            self.press("g")
+            self.press("g")
+            return len(self.keys()) == count
+        self.machine.wait_until(grabbed, "until the keyboard was taken")
 
     def type(self, text):
         self.run("xdotool", "type", "--delay", "1", text)

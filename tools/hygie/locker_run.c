@@ -83,8 +83,21 @@ static void tell_seen(struct locker_run *run)
 	run->listener->seen(run->context);
 }
 
+/* What is left of a locker that broke may still hold what the next one needs. */
+static void kill_rest(const struct locker_run *run)
+{
+	struct pids children;
+
+	list_children(&children);
+	for (size_t i = 0; i < children.count; i++)
+		if (!pids_have(&run->strangers, children.pid[i]))
+			(void)kill(children.pid[i], SIGKILL);
+}
+
 static void tell_ended(struct locker_run *run, bool well)
 {
+	if (!well)
+		kill_rest(run);
 	forget_evidence(run);
 	run->main = 0;
 	run->followers.count = 0;

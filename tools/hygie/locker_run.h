@@ -21,7 +21,7 @@ struct locker_listener {
 	void (*seen)(void *context); /* it holds the screen; at most once for a start */
 	/*
 	 * It ended: `well` as one does that was unlocked (each process with status 0). Else
-	 * at the first of its processes that ended otherwise.
+	 * at the first of its processes that ended otherwise; the others are killed.
 	 */
 	void (*ended)(void *context, bool well);
 };
