@@ -14,6 +14,7 @@ PAMDIR ?= $(LIBDIR)/security
 LIBEXECDIR ?= $(PREFIX)/libexec/hygie
 DATADIR ?= $(PREFIX)/share
 UNITDIR ?= $(PREFIX)/lib/systemd/system
+USERUNITDIR ?= $(PREFIX)/lib/systemd/user
 # No clock is believed below the moment of the last change.
 BUILD_TIME := $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null),0)
 
@@ -164,6 +165,9 @@ install: all
 	install -D -m 644 udev/hygie.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/hygie.conf
 	install -D -m 644 -t $(DESTDIR)$(UNITDIR) udev/hygie-pam-revert.service
 	sed -i 's|=/usr/bin/|=$(PREFIX)/bin/|' $(DESTDIR)$(UNITDIR)/hygie-pam-revert.service
+	install -D -m 644 -t $(DESTDIR)$(USERUNITDIR) udev/hygie-session-lock.service
+	sed -i 's|=/usr/bin/|=$(PREFIX)/bin/|' $(DESTDIR)$(USERUNITDIR)/hygie-session-lock.service
+	install -D -m 644 -t $(DESTDIR)$(SYSCONFDIR)/xdg/autostart udev/hygie-session-lock.desktop
 	install -d -m 755 $(DESTDIR)$(UNITDIR)/sysinit.target.wants
 	ln -sf ../hygie-pam-revert.service $(DESTDIR)$(UNITDIR)/sysinit.target.wants/
 	install -D -m 644 -t $(DESTDIR)$(DATADIR)/pam-configs pam/profiles/*

@@ -22,6 +22,7 @@ import machine as mc
 FOLDER = mc.ROOT / os.environ.get("BUILD", "build") / "screens"
 LOG = "/tmp/session-lock.log"
 KEYS = "/tmp/keys"
+NOTIFIED = "/tmp/notified"
 PROMPT = "desk-is-ready"
 SWAY_CONFIG = "output HEADLESS-1 resolution 1024x768\n"
 
@@ -71,7 +72,7 @@ class Desk:
         return self.machine.run("grep", "-oE", self.KEY, KEYS, check=False).stdout.split()
 
     def wait_key(self, key):
-        """Presses it until... once; and waits until it reaches the client underneath."""
+        """Presses it, and waits until it reaches the client underneath."""
         count = self.keys().count(key)
         self.press(key)
         self.machine.wait_until(lambda: self.keys().count(key) > count, "until %s arrived" % key)
@@ -92,6 +93,18 @@ class Desk:
         for line in ("is heard", "hygied knows"):
             self.wait_log(line)
         return pid
+
+    def start_notified(self):
+        """A desktop's notifications, on the person's bus."""
+        program = (mc.ROOT / os.environ.get("BUILD", "build") / "tests" / "notified").read_bytes()
+        pathlib.Path("/proc/%d/root/usr/local/bin/notified" % self.machine.pid).write_bytes(program)
+        self.machine.run("chmod", "755", "/usr/local/bin/notified")
+        self.start_aside("notified", NOTIFIED)
+        self.machine.wait_until(lambda: self.machine.read(NOTIFIED).startswith("ready\n"),
+                                "to show notifications")
+
+    def notified(self):
+        return self.machine.read(NOTIFIED).splitlines()[1:]
 
     def log(self):
         return self.machine.run("cat", LOG, check=False).stdout

@@ -5,3 +5,11 @@ EXTRA_TEST_PROGRAMS += $(BUILD)/tests/greeter_calls
 $(BUILD)/tests/greeter_calls: $(BUILD)/obj/tests/machine/greeter_calls.o
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lpam
+
+# A desktop's notifications.
+EXTRA_TEST_PROGRAMS += $(BUILD)/tests/notified
+
+$(BUILD)/tests/notified: $(call objects,tests/machine/notified.c)
+	@mkdir -p $(@D)
+	@echo "  link $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call libs,libsystemd)

@@ -65,14 +65,6 @@ static int evidence_parse(const char *word, enum locker_evidence *ret_evidence)
 	return -EINVAL;
 }
 
-static bool has_mark(const char *const words[], size_t count)
-{
-	for (size_t i = 1; i < count; i++)
-		if (strstr(words[i], LOCKER_FD_MARK))
-			return true;
-	return false;
-}
-
 int locker_make(const char *const words[], size_t count, const char *seen_by,
 		struct locker *ret_locker)
 {
@@ -83,8 +75,6 @@ int locker_make(const char *const words[], size_t count, const char *seen_by,
 	if (!seen_by)
 		locker.evidence = guess(words, count);
 	else if (evidence_parse(seen_by, &locker.evidence) < 0)
-		return -EINVAL;
-	if (locker.evidence == LOCKER_SEEN_BY_READY_FD && !has_mark(words, count))
 		return -EINVAL;
 	memcpy(locker.argv, words, count * sizeof(words[0]));
 	*ret_locker = locker;

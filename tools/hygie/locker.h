@@ -8,15 +8,15 @@
 #include "options.h"
 
 #define LOCKER_FILE "/etc/hygie/locker"
-#define LOCKER_FD_MARK "{fd}" /* in an argument: the number of the descriptor */
+#define LOCKER_FD 3 /* the descriptor by which a locker tells that it holds */
 
 enum locker_evidence {
 	LOCKER_SEEN_BY_NOTHING = 1, /* it never is */
 	/* Its first process ends with 0, and another one of it goes on. */
 	LOCKER_SEEN_BY_FORK,
-	/* It closes the descriptor that XSS_SLEEP_LOCK_FD names, and goes on. */
+	/* It closes the descriptor that XSS_SLEEP_LOCK_FD names (LOCKER_FD), and goes on. */
 	LOCKER_SEEN_BY_SLEEP_FD,
-	/* It, or what it calls, writes to the descriptor that stands for LOCKER_FD_MARK. */
+	/* It, or what it calls, writes to LOCKER_FD. */
 	LOCKER_SEEN_BY_READY_FD,
 };
 
@@ -27,8 +27,7 @@ struct locker {
 
 /*
  * The locker of these words, whose strings are borrowed. `seen_by` is what --seen-by says,
- * or NULL: then the program's name decides. 0; -EINVAL for a word that is no evidence, or
- * a command that says nothing of the descriptor it needs.
+ * or NULL: then the program's name decides. 0; -EINVAL for a word that is no evidence.
  */
 int locker_make(const char *const words[], size_t count, const char *seen_by,
 		struct locker *ret_locker) must_check;

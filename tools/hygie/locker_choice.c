@@ -64,6 +64,5 @@ int locker_choose(const struct options *options, char **ret_text,
 	if (locker_make(chosen, count, said, ret_locker) == 0)
 		return 0;
 	return output_usage(
-		options, N_("--seen-by is one of fork, sleep-fd, ready-fd and nothing; "
-			    "with ready-fd, {fd} stands among the locker's words."));
+		options, N_("--seen-by is one of fork, sleep-fd, ready-fd and nothing."));
 }

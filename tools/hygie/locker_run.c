@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -16,7 +15,6 @@
 #include <sys/wait.h>
 
 #define SLEEP_FD_VARIABLE "XSS_SLEEP_LOCK_FD="
-#define ARGUMENT_MAX 4096
 #define STRANGERS_MAX 64
 
 extern char **environ;
@@ -198,81 +196,29 @@ static int open_evidence(struct locker_run *run, int *ret_fd)
 	return 0;
 }
 
-/* What is handed to the locker: its arguments and environment, with the descriptor. */
-struct program {
-	char argument[OPTION_OPERANDS_MAX][ARGUMENT_MAX];
-	char *argv[OPTION_OPERANDS_MAX + 1];
-	char variable[sizeof(SLEEP_FD_VARIABLE) + 12];
-	char **environment;
-};
-
-/* `word` with the number in place of each mark; -E2BIG where it does not fit. */
-static int fill_mark(const char *word, int fd, char ret_text[ARGUMENT_MAX])
+/* Ours, but for the variable that another program may have left in it. NULL: no memory. */
+static char **make_environment(bool sleeps)
 {
-	size_t used = 0;
-
-	while (*word) {
-		bool mark = fd >= 0 &&
-			    strncmp(word, LOCKER_FD_MARK, strlen(LOCKER_FD_MARK)) == 0;
-		int n = mark ? snprintf(ret_text + used, ARGUMENT_MAX - used, "%d", fd)
-			     : snprintf(ret_text + used, ARGUMENT_MAX - used, "%c",
-					*word);
-
-		if (n < 0 || (size_t)n >= ARGUMENT_MAX - used)
-			return -E2BIG;
-		used += (size_t)n;
-		word += mark ? strlen(LOCKER_FD_MARK) : 1;
-	}
-	ret_text[used] = '\0';
-	return 0;
-}
-
-/* Ours but for the variable that another program may have left in it. */
-static int fill_environment(struct program *program, int sleep_fd)
-{
+	static char variable[] = SLEEP_FD_VARIABLE "3";
 	size_t count = 0, kept = 0;
+	char **made;
 
+	_Static_assert(LOCKER_FD == 3, "as the variable says");
 	while (environ[count])
 		count++;
-	program->environment = calloc(count + 2, sizeof(char *));
-	if (!program->environment)
-		return -ENOMEM;
+	made = calloc(count + 2, sizeof(*made));
+	if (!made)
+		return NULL;
 	for (size_t i = 0; i < count; i++)
 		if (strncmp(environ[i], SLEEP_FD_VARIABLE, strlen(SLEEP_FD_VARIABLE)) !=
 		    0)
-			program->environment[kept++] = environ[i];
-	(void)snprintf(program->variable, sizeof(program->variable),
-		       SLEEP_FD_VARIABLE "%d", sleep_fd);
-	if (sleep_fd >= 0)
-		program->environment[kept] = program->variable;
-	return 0;
+			made[kept++] = environ[i];
+	if (sleeps)
+		made[kept] = variable;
+	return made;
 }
 
-static int program_new(const struct locker *locker, int fd, struct program **ret_program)
-{
-	bool marks = locker->evidence == LOCKER_SEEN_BY_READY_FD;
-	bool sleeps = locker->evidence == LOCKER_SEEN_BY_SLEEP_FD;
-	struct program *program = calloc(1, sizeof(*program));
-	int r = program ? fill_environment(program, sleeps ? fd : -1) : -ENOMEM;
-
-	for (size_t i = 0; r >= 0 && locker->argv[i]; i++) {
-		r = fill_mark(locker->argv[i], marks ? fd : -1, program->argument[i]);
-		program->argv[i] = program->argument[i];
-	}
-	*ret_program = program;
-	return r;
-}
-
-static void program_free(struct program *program)
-{
-	if (program)
-		free(program->environment);
-	free(program);
-}
-define_cleanup(cleanup_program_function, struct program, program_free)
-#define cleanup_program cleanup_with(cleanup_program_function)
-
-	static int set_attributes(posix_spawnattr_t *attributes)
+static int set_attributes(posix_spawnattr_t *attributes)
 {
 	sigset_t none, all;
 	int r = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSID |
@@ -286,23 +232,27 @@ define_cleanup(cleanup_program_function, struct program, program_free)
 	return r != 0 ? r : posix_spawnattr_setsigdefault(attributes, &all);
 }
 
-/* `fd` stays open in it, under its number. */
-static int spawn(struct program *program, int fd, pid_t *ret_pid)
+/* `fd` is its LOCKER_FD, unless negative. */
+static int spawn(const struct locker *locker, char *const environment[], int fd,
+		 pid_t *ret_pid)
 {
+	char *argv[OPTION_OPERANDS_MAX + 1];
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	int r = posix_spawn_file_actions_init(&actions);
 
+	/* The strings are not const by an old prototype only (POSIX, exec). */
+	memcpy(argv, locker->argv, sizeof(argv));
 	if (r != 0)
 		return -r;
 	r = posix_spawnattr_init(&attributes);
 	if (r == 0) {
 		r = set_attributes(&attributes);
 		if (r == 0 && fd >= 0)
-			r = posix_spawn_file_actions_adddup2(&actions, fd, fd);
+			r = posix_spawn_file_actions_adddup2(&actions, fd, LOCKER_FD);
 		if (r == 0)
-			r = posix_spawnp(ret_pid, program->argv[0], &actions, &attributes,
-					 program->argv, program->environment);
+			r = posix_spawnp(ret_pid, argv[0], &actions, &attributes, argv,
+					 environment);
 		(void)posix_spawnattr_destroy(&attributes);
 	}
 	(void)posix_spawn_file_actions_destroy(&actions);
@@ -311,18 +261,18 @@ static int spawn(struct program *program, int fd, pid_t *ret_pid)
 
 int locker_run_start(struct locker_run *run, const struct locker *locker)
 {
-	cleanup_program struct program *program = NULL;
+	bool sleeps = locker->evidence == LOCKER_SEEN_BY_SLEEP_FD;
+	cleanup_free char **environment = make_environment(sleeps);
 	cleanup_close int fd = -1;
-	int r;
+	int r = environment ? 0 : -ENOMEM;
 
 	run->seen_by = locker->evidence;
 	run->seen = false;
 	list_children(&run->strangers);
-	r = open_evidence(run, &fd);
 	if (r >= 0)
-		r = program_new(locker, fd, &program);
+		r = open_evidence(run, &fd);
 	if (r >= 0)
-		r = spawn(program, fd, &run->main);
+		r = spawn(locker, environment, fd, &run->main);
 	if (r < 0) {
 		run->main = 0;
 		forget_evidence(run);

@@ -29,6 +29,7 @@ struct session_bus {
 	char *path;
 	const struct session_listener *listener;
 	void *context;
+	unsigned pending; /* LockedHints that were not answered yet */
 };
 
 static void connect_bus(struct session_bus *bus);
@@ -47,6 +48,10 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *userdata)
 static void lose_bus(struct session_bus *bus)
 {
 	bus->bus = sd_bus_close_unref(bus->bus);
+	if (bus->pending > 0) {
+		bus->pending = 0;
+		bus->listener->settled(bus->context);
+	}
 	if (sd_event_add_time_relative(bus->loop, &bus->retry, CLOCK_MONOTONIC,
 				       RETRY_MS * 1000ull, 1000, on_retry, bus) < 0)
 		(void)sd_event_exit(bus->loop, -ENOMEM);
@@ -187,7 +192,8 @@ static int on_told(sd_bus_message *answer, void *userdata, sd_bus_error *error)
 	(void)error;
 	if (failure)
 		log_error("logind does not take LockedHint: %s", failure->message);
-	bus->listener->told(bus->context);
+	if (--bus->pending == 0)
+		bus->listener->settled(bus->context);
 	return 0;
 }
 
@@ -200,9 +206,14 @@ void session_bus_tell(struct session_bus *bus, bool locked)
 					     "SetLockedHint", on_told, bus, "b",
 					     (int)locked);
 	if (r >= 0)
-		return;
-	log_error("LockedHint: %s", error_text(-r));
-	bus->listener->told(bus->context);
+		bus->pending++;
+	else
+		log_error("LockedHint: %s", error_text(-r));
+}
+
+bool session_bus_is_settled(const struct session_bus *bus)
+{
+	return bus->pending == 0;
 }
 
 /* The socket may come later: it is waited for without a clock. */

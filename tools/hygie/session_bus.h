@@ -17,8 +17,8 @@ struct session_listener {
 	void (*unlock)(void *context); /* Unlock */
 	/* Its LockedHint: once at the beginning, and when the bus or logind came again. */
 	void (*hint)(void *context, bool locked);
-	void (*told)(void *context);  /* logind took a LockedHint, or refused it */
-	void (*ended)(void *context); /* the session has, or its first process */
+	void (*settled)(void *context); /* see session_bus_is_settled() */
+	void (*ended)(void *context);   /* the session has, or its first process */
 };
 
 /* The strings and `listener` are kept. The caller owns the result. */
@@ -27,5 +27,11 @@ int session_bus_start(sd_event *loop, const char *session,
 		      struct session_bus **ret_bus) must_check;
 void session_bus_free(struct session_bus *bus);
 
-/* Sets the session's LockedHint. */
+/*
+ * Sets the session's LockedHint. logind looks at who says so when it comes to it: whoever
+ * says it must not end before it is settled.
+ */
 void session_bus_tell(struct session_bus *bus, bool locked);
+
+/* Whether all that was told has been taken, refused or lost. */
+bool session_bus_is_settled(const struct session_bus *bus);

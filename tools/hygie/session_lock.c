@@ -40,7 +40,6 @@ struct session_lock {
 	struct session_view view; /* what hygied said last */
 	bool begun;               /* what logind thinks of the session is known */
 	bool crying;              /* hygied is to be asked for help */
-	unsigned untold;          /* LockedHints that logind did not answer yet */
 	bool leaving;             /* ends with the lock */
 };
 
@@ -54,19 +53,17 @@ static uint64_t now(void)
 	return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_nsec / 1000;
 }
 
-/* Not while hygied or logind may still take the session for locked. */
-static void cry_when_it_helps(struct session_lock *self)
+/* What waits until logind knows the truth: to cry for help, and to leave. */
+static void settle(struct session_lock *self)
 {
-	if (!self->crying || self->untold > 0 || self->view.locked)
+	if (!session_bus_is_settled(self->bus))
 		return;
-	self->crying = false;
-	session_link_cry(self->link);
-}
-
-static void tell(struct session_lock *self, bool locked)
-{
-	self->untold++;
-	session_bus_tell(self->bus, locked);
+	if (self->crying && !self->view.locked) {
+		self->crying = false;
+		session_link_cry(self->link);
+	}
+	if (self->leaving && self->screen.state == LOCK_OPEN)
+		(void)sd_event_exit(self->loop, 0);
 }
 
 static void start(struct session_lock *self)
@@ -104,9 +101,9 @@ static void act(struct session_lock *self, unsigned acts)
 	if (acts & LOCK_START)
 		start(self);
 	if (acts & LOCK_TELL_YES)
-		tell(self, true);
+		session_bus_tell(self->bus, true);
 	if (acts & LOCK_TELL_NO)
-		tell(self, false);
+		session_bus_tell(self->bus, false);
 	if (acts & LOCK_COMPLAIN) {
 		log_error("%s does not hold the screen: hygied is asked to cover it",
 			  self->locker.argv[0]);
@@ -118,9 +115,7 @@ static void step(struct session_lock *self, enum lock_event event)
 {
 	act(self, screen_lock_step(&self->screen, event, now()));
 	set_timer(self);
-	cry_when_it_helps(self);
-	if (self->leaving && self->screen.state == LOCK_OPEN)
-		(void)sd_event_exit(self->loop, 0);
+	settle(self);
 }
 
 /* The locker's side. */
@@ -219,7 +214,7 @@ static void on_hint(void *context, bool locked)
 	if (!self->begun)
 		log_info("Lock of session %s is heard", self->session);
 	if (self->begun && !self->screen.blind && locked != self->screen.told)
-		tell(self, self->screen.told);
+		session_bus_tell(self->bus, self->screen.told);
 	if (self->begun || self->screen.blind) {
 		self->begun = true;
 		return;
@@ -231,12 +226,9 @@ static void on_hint(void *context, bool locked)
 		step(self, LOCK_MISSED);
 }
 
-static void on_told(void *context)
+static void on_settled(void *context)
 {
-	struct session_lock *self = context;
-
-	self->untold--;
-	cry_when_it_helps(self);
+	settle(context);
 }
 
 static void on_session_ended(void *context)
@@ -251,7 +243,7 @@ static const struct session_listener session_listener = {
 	.lock = on_lock,
 	.unlock = on_unlock,
 	.hint = on_hint,
-	.told = on_told,
+	.settled = on_settled,
 	.ended = on_session_ended,
 };
 
@@ -270,7 +262,7 @@ static void on_telling(void *context, const struct session_view *view)
 	} else if (was_uncovered && strcmp(view->phase, "card in") == 0) {
 		step(self, LOCK_RELENTED);
 	}
-	cry_when_it_helps(self);
+	settle(self);
 }
 
 /* The lock stays, and what is told of it stays true: so does this process. */
