@@ -224,6 +224,17 @@ def test_hygied_restarted_knows_of_the_locker_again(machine, card, at):
     at.wait_phase("card in")
 
 
+def test_logind_restarted_is_told_again(machine, card, at):
+    at.start_lock(*I3LOCK)
+    lock_now(at)
+    machine.run("systemctl", "restart", "systemd-logind.service")
+    at.wait_hint(True)
+    open_i3lock(at)
+    at.wait_hint(False)
+    # Lock is heard of the new one as well.
+    lock_now(at)
+
+
 def test_ended_while_locked_it_stays_until_the_screen_is_open(machine, card, at, bus):
     pid = at.start_lock(*I3LOCK)
     lock_now(at)

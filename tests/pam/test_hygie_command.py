@@ -96,7 +96,9 @@ def cards(dialogue):
     ["enroll", ""], ["enroll", "x" * 256], ["config"], ["config", "frob"], ["revoke"],
     ["revoke", "xyz"], ["revoke", CARD + "0"], ["revoke", CARD, "--user", "a"],
     ["revoke", "--user", ""], ["status", "--reassign"], ["cards", "--reader", "x"],
-    ["status", "--socket"], ["status", "1", "2", "3", "4", "5", "6"],
+    ["status", "--socket"], ["status", "1", "2", "3", "4", "5", "6"], ["session-lock"],
+    ["session-lock", "--seen-by", "hope", "i3lock"], ["session-lock", "--seen-by", "fork"],
+    ["status", "--seen-by", "fork"],
 ])
 def test_wrong_usage_exits_2_and_asks_nothing(hygie, socket_path, arguments):
     with FakeHygied(socket_path, answers("OK")) as daemon:
@@ -109,10 +111,21 @@ def test_wrong_usage_exits_2_and_asks_nothing(hygie, socket_path, arguments):
     assert not daemon.dialogues
 
 
+def test_words_behind_a_locker_are_the_lockers(hygie):
+    ours = hygie("session-lock", "--frob", "i3lock")
+    assert ours.returncode == 2 and "--frob" in ours.stderr
+    for words in (["i3lock", "--frob"], ["--seen-by=fork", "i3lock", "--help", "-V", "x"],
+                  ["--", "i3lock", "--json"], ["i3lock"] + ["-x"] * 62):
+        done = hygie("session-lock", *words)
+        assert done.returncode == 2 and not done.stdout
+        assert "runs in no session" in done.stderr, done.stderr
+    assert "Too many arguments" in hygie("session-lock", "i3lock", *["-x"] * 64).stderr
+
+
 def test_help_and_version_go_to_standard_output(hygie):
     top = hygie("--help")
     assert top.returncode == 0 and "Commands:" in top.stdout and not top.stderr
-    for word in ("status", "cards", "enroll", "revoke", "config check"):
+    for word in ("status", "cards", "enroll", "revoke", "config check", "session-lock"):
         assert "\n  %s " % word in top.stdout
         mine = hygie(*word.split(), "--help")
         assert mine.returncode == 0 and mine.stdout.startswith("Usage: hygie %s" % word)
