@@ -17,8 +17,6 @@
 #define SLEEP_FD_VARIABLE "XSS_SLEEP_LOCK_FD="
 #define STRANGERS_MAX 64
 
-extern char **environ;
-
 struct pids {
 	pid_t pid[STRANGERS_MAX];
 	size_t count;
@@ -57,15 +55,23 @@ static bool pids_have(const struct pids *pids, pid_t pid)
 /* All children there are, those that ended and were not reaped included. */
 static void list_children(struct pids *ret_pids)
 {
-	FILE *from = fopen("/proc/thread-self/children", "re");
-	long pid;
+	cleanup_close int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
+	char text[16 * STRANGERS_MAX], *at = text;
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 
 	ret_pids->count = 0;
-	if (!from)
+	if (n <= 0)
 		return;
-	while (ret_pids->count < STRANGERS_MAX && fscanf(from, "%ld", &pid) == 1)
+	text[n] = '\0';
+	while (ret_pids->count < STRANGERS_MAX) {
+		char *end;
+		long pid = strtol(at, &end, 10);
+
+		if (end == at)
+			return;
 		ret_pids->pid[ret_pids->count++] = (pid_t)pid;
-	(void)fclose(from);
+		at = end;
+	}
 }
 
 static void forget_evidence(struct locker_run *run)

@@ -43,8 +43,6 @@ struct session_lock {
 	bool leaving;             /* ends with the lock */
 };
 
-static void step(struct session_lock *self, enum lock_event event);
-
 static uint64_t now(void)
 {
 	struct timespec time;
@@ -66,15 +64,16 @@ static void settle(struct session_lock *self)
 		(void)sd_event_exit(self->loop, 0);
 }
 
-static void start(struct session_lock *self)
+static bool start(struct session_lock *self)
 {
 	int r = locker_run_start(self->run, &self->locker);
 
-	if (r >= 0)
-		return;
-	log_error("%s cannot be run: %s", self->locker.argv[0], error_text(-r));
-	step(self, LOCK_BROKE);
+	if (r < 0)
+		log_error("%s cannot be run: %s", self->locker.argv[0], error_text(-r));
+	return r >= 0;
 }
+
+static void step(struct session_lock *self, enum lock_event event);
 
 static int on_due(sd_event_source *source, uint64_t usec, void *userdata)
 {
@@ -98,8 +97,6 @@ static void set_timer(struct session_lock *self)
 
 static void act(struct session_lock *self, unsigned acts)
 {
-	if (acts & LOCK_START)
-		start(self);
 	if (acts & LOCK_TELL_YES)
 		session_bus_tell(self->bus, true);
 	if (acts & LOCK_TELL_NO)
@@ -113,7 +110,13 @@ static void act(struct session_lock *self, unsigned acts)
 
 static void step(struct session_lock *self, enum lock_event event)
 {
-	act(self, screen_lock_step(&self->screen, event, now()));
+	unsigned acts = screen_lock_step(&self->screen, event, now());
+
+	while ((acts & LOCK_START) && !start(self)) {
+		act(self, acts);
+		acts = screen_lock_step(&self->screen, LOCK_BROKE, now());
+	}
+	act(self, acts);
 	set_timer(self);
 	settle(self);
 }
