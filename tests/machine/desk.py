@@ -12,9 +12,8 @@ terminal, from which the display server is started, as one starts sway.
 import contextlib
 import os
 import pathlib
+import re
 import shlex
-import subprocess
-import time
 
 import lock
 import machine as mc
@@ -23,6 +22,7 @@ FOLDER = mc.ROOT / os.environ.get("BUILD", "build") / "screens"
 LOG = "/tmp/session-lock.log"
 KEYS = "/tmp/keys"
 NOTIFIED = "/tmp/notified"
+DISPLAY = "/tmp/display"
 PROMPT = "desk-is-ready"
 SWAY_CONFIG = "output HEADLESS-1 resolution 1024x768\n"
 
@@ -39,7 +39,7 @@ class Desk:
         self.terminal.expect("PIN")
         self.terminal.sendline(mc.PIN)
         self.terminal.expect(r"\$ ")
-        self.terminal.sendline("PS1=%s''%s; rm -f %s %s" % (PROMPT[:4], PROMPT[4:], LOG, KEYS))
+        self.terminal.sendline("PS1=%s''%s" % (PROMPT[:4], PROMPT[4:]))
         self.terminal.expect_exact(PROMPT)
         self.shell("echo session''=$XDG_SESSION_ID=$XDG_RUNTIME_DIR=")
         self.session, folder = self.shell_match(r"session=([^=]+)=([^=]+)=")
@@ -54,7 +54,6 @@ class Desk:
         return status
 
     def shell_match(self, pattern):
-        import re
         return re.search(pattern, self.said).groups()
 
     def run(self, *argv, **options):
@@ -65,6 +64,10 @@ class Desk:
         """In the session, from its shell; its pid."""
         assert self.shell("%s >%s 2>&1 & echo pid''=$!=" % (command, log)) == 0
         return self.shell_match(r"pid=(\d+)=")[0]
+
+    def text(self, path):
+        """Of a file that may not be there yet."""
+        return self.machine.run("cat", path, check=False).stdout
 
     # What the person does and sees.
     def keys(self):
@@ -100,14 +103,14 @@ class Desk:
         pathlib.Path("/proc/%d/root/usr/local/bin/notified" % self.machine.pid).write_bytes(program)
         self.machine.run("chmod", "755", "/usr/local/bin/notified")
         self.start_aside("notified", NOTIFIED)
-        self.machine.wait_until(lambda: self.machine.read(NOTIFIED).startswith("ready\n"),
+        self.machine.wait_until(lambda: self.text(NOTIFIED).startswith("ready\n"),
                                 "to show notifications")
 
     def notified(self):
-        return self.machine.read(NOTIFIED).splitlines()[1:]
+        return self.text(NOTIFIED).splitlines()[1:]
 
     def log(self):
-        return self.machine.run("cat", LOG, check=False).stdout
+        return self.text(LOG)
 
     def wait_log(self, text, times=1):
         self.machine.wait_until(lambda: self.log().count(text) >= times,
@@ -134,10 +137,9 @@ class X(Desk):
     KEY = r"keysym 0x[0-9a-f]+, \w+"
 
     def start_screen(self):
-        self.start_aside("Xvfb -displayfd 3 -screen 0 1024x768x24 -nolisten tcp 3>/tmp/display")
-        self.machine.wait_until(lambda: self.machine.read("/tmp/display").endswith("\n"),
-                                "to start the X server")
-        display = "DISPLAY=:" + self.machine.read("/tmp/display").strip()
+        self.start_aside("Xvfb -displayfd 3 -screen 0 1024x768x24 -nolisten tcp 3>%s" % DISPLAY)
+        self.machine.wait_until(lambda: self.text(DISPLAY).endswith("\n"), "to start the X server")
+        display = "DISPLAY=:" + self.text(DISPLAY).strip()
         self.environment.append(display)
         self.shell("export " + display)
         self.start_aside("stdbuf -oL xev -event keyboard -geometry 1024x768+0+0", KEYS)
@@ -170,19 +172,18 @@ class Sway(Desk):
 
     def start_screen(self):
         self.machine.write("/etc/sway/desk", SWAY_CONFIG +
-                           "exec sh -c 'echo $WAYLAND_DISPLAY >/tmp/display'\n"
-                           "exec stdbuf -oL wev >%s\n" % KEYS)
+                           "exec sh -c 'echo $WAYLAND_DISPLAY >%s'\n"
+                           "exec stdbuf -oL wev >%s\n" % (DISPLAY, KEYS))
         self.shell("export WLR_BACKENDS=headless WLR_LIBINPUT_NO_DEVICES=1 WLR_RENDERER=pixman")
         self.start_aside("sway -c /etc/sway/desk")
-        self.machine.wait_until(lambda: self.machine.run(
-            "cat", "/tmp/display", check=False).stdout.endswith("\n"), "to start sway")
-        display = "WAYLAND_DISPLAY=" + self.machine.read("/tmp/display").strip()
+        self.machine.wait_until(lambda: self.text(DISPLAY).endswith("\n"), "to start sway")
+        display = "WAYLAND_DISPLAY=" + self.text(DISPLAY).strip()
         self.environment.append(display)
         self.shell("export " + display)
         # The seat has a keyboard as long as somebody holds one.
         self.start_aside("wtype -s 2000000000")
-        self.machine.wait_until(lambda: "wl_keyboard] enter" in self.machine.run(
-            "cat", KEYS, check=False).stdout, "until there was a keyboard")
+        self.machine.wait_until(lambda: "wl_keyboard] enter" in self.text(KEYS),
+                                "until there was a keyboard")
 
     def keys(self):
         words = super().keys()
@@ -198,7 +199,7 @@ class Sway(Desk):
 @contextlib.contextmanager
 def _opened(machine, kind):
     """The card of alice is in."""
-    machine.run("rm", "-f", "/tmp/display", "/tmp/keys")
+    machine.run("rm", "-f", DISPLAY, KEYS, LOG, NOTIFIED)
     with machine.terminal("login", "-p", "alice", seat=True) as terminal:
         desk = kind(machine, terminal)
         desk.log_in()
@@ -208,8 +209,8 @@ def _opened(machine, kind):
             yield desk
         finally:
             # However it is, locked or ended, nothing of it is left for the next one.
-            machine.run("loginctl", "terminate-session", desk.session, check=False)
-            machine.run("pkill", "-9", "-u", desk.user, check=False)
+            # The service manager of the user stays: a login finds its folder ready.
+            machine.run("loginctl", "kill-session", "--signal=KILL", desk.session, check=False)
     machine.wait_until(lambda: not lock.exists(machine, desk.session), "to end the session")
 
 
