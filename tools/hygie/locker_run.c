@@ -16,6 +16,8 @@
 
 #define SLEEP_FD_VARIABLE "XSS_SLEEP_LOCK_FD="
 #define STRANGERS_MAX 64
+#define FIELDS_BEFORE_FLAGS 7 /* blanks between the command's name and the flags */
+#define PF_EXITING 0x4u       /* as in Linux, include/linux/sched.h */
 
 struct pids {
 	pid_t pid[STRANGERS_MAX];
@@ -108,6 +110,15 @@ static void tell_ended(struct locker_run *run, bool well)
 	run->listener->ended(run->context, well);
 }
 
+/* It was begun in a session of its own; a part of it may have begun another one. */
+static bool is_part(const struct locker_run *run, pid_t pid)
+{
+	pid_t session = getsid(pid);
+
+	return !pids_have(&run->strangers, pid) &&
+	       (session == run->main || session == pid);
+}
+
 /* The first process of one that forks ended with 0: what it left us holds the screen. */
 static bool follow(struct locker_run *run)
 {
@@ -115,7 +126,7 @@ static bool follow(struct locker_run *run)
 
 	list_children(&children);
 	for (size_t i = 0; i < children.count; i++)
-		if (!pids_have(&run->strangers, children.pid[i]))
+		if (is_part(run, children.pid[i]))
 			run->followers.pid[run->followers.count++] = children.pid[i];
 	run->main = 0;
 	if (run->followers.count > 0)
@@ -152,13 +163,27 @@ static int on_child(sd_event_source *source, const struct signalfd_siginfo *info
 	}
 }
 
-/* A descriptor is closed by a death as well. */
+/*
+ * A descriptor is closed by a death as well, and a moment before the death can be waited
+ * for. But it is marked before that (proc(5), stat, the seventh field after the name).
+ */
 static bool is_alive(pid_t pid)
 {
-	siginfo_t end = { .si_pid = 0 };
+	char path[64], text[1024];
+	cleanup_close int fd = -1;
+	const char *at;
+	ssize_t n;
 
-	return waitid(P_PID, (id_t)pid, &end, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-	       end.si_pid == 0;
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	at = strrchr(text, ')');
+	for (int i = 0; at && i < FIELDS_BEFORE_FLAGS; i++)
+		at = strchr(at + 1, ' ');
+	return at && (strtoul(at, NULL, 10) & PF_EXITING) == 0;
 }
 
 static int on_evidence(sd_event_source *source, int fd, uint32_t events, void *userdata)
