@@ -185,14 +185,16 @@ def test_locker_of_no_evidence_is_run_and_not_believed(machine, card, at, bus):
     assert desk.hints(bus, at.session) == []
 
 
-def test_another_client_has_the_keyboard_and_nothing_says_locked(machine, card, at, bus):
-    at.start_lock(*I3LOCK)
+@pytest.mark.parametrize("options", [(), ("--nofork",)], ids=["forks", "nofork"])
+def test_another_client_has_the_keyboard_and_nothing_says_locked(machine, card, at, bus, options):
+    at.start_lock(*I3LOCK, *options)
     # It grabs the keyboard, as an open menu does.
     at.start_aside("xsecurelock")
     machine.wait_until(lambda: at.lockers("xsecurelock"), "to start what grabs")
     at.wait_grabbed()
     card.remove()
     at.wait_phase("not locked")
+    at.wait_log("i3lock ended without unlocking")
     assert desk.hints(bus, at.session) == []
     machine.run("pkill", "-9", "-x", "xsecurelock")
     at.wait_phase("locked")
