@@ -346,3 +346,19 @@ def test_unit_of_the_users_manager_locks_by_the_sites_file(machine, card, at, bu
     finally:
         machine.run("systemctl", "--global", "disable", "hygie-session-lock.service")
         machine.run("rm", "/etc/hygie/locker", "/etc/systemd/user/desk.target")
+
+
+def test_autostart_begins_where_the_site_names_a_locker(machine, card, at):
+    text = machine.read("/etc/xdg/autostart/hygie-session-lock.desktop")
+    command = next(line[len("Exec="):] for line in text.splitlines() if line.startswith("Exec="))
+    assert at.shell(command) == 0 and "hygie:" not in at.said
+    machine.write("/etc/hygie/locker", "i3lock -c 203040\n", mode="666")
+    try:
+        assert at.shell(command) == 7, "anybody could have written it"
+        machine.run("chmod", "644", "/etc/hygie/locker")
+        at.start_aside(command, desk.LOG)
+        at.wait_log("hygied knows")
+        card.remove()
+        at.wait_phase("locked")
+    finally:
+        machine.run("rm", "/etc/hygie/locker")

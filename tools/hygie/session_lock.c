@@ -254,13 +254,14 @@ static const struct session_listener session_listener = {
 static void on_telling(void *context, const struct session_view *view)
 {
 	struct session_lock *self = context;
+	bool changed = strcmp(self->view.phase, view->phase) != 0;
 	bool was_uncovered = strcmp(self->view.phase, "not locked") == 0;
 	bool uncovered = strcmp(view->phase, "not locked") == 0;
 
 	self->view = *view;
 	countdown_set(self->countdown, view->left, view->ends);
 	if (uncovered || strcmp(view->phase, "locking") == 0) {
-		if (self->screen.state == LOCK_OPEN)
+		if (changed && self->screen.state == LOCK_OPEN)
 			step(self, LOCK_ASKED);
 	} else if (was_uncovered && strcmp(view->phase, "card in") == 0) {
 		step(self, LOCK_RELENTED);
