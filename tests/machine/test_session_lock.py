@@ -237,6 +237,17 @@ def test_logind_restarted_is_told_again(machine, card, at):
     lock_now(at)
 
 
+def test_bus_restarted_is_listened_to_again(machine, card, at):
+    at.start_lock(*I3LOCK)
+    lock_now(at)
+    machine.run("systemctl", "restart", "dbus.service")
+    at.wait_log("is heard", 2)
+    at.wait_hint(True)
+    open_i3lock(at)
+    at.wait_hint(False)
+    lock_now(at)
+
+
 def test_ended_while_locked_it_stays_until_the_screen_is_open(machine, card, at, bus):
     pid = at.start_lock(*I3LOCK)
     lock_now(at)

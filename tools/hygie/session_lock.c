@@ -214,8 +214,7 @@ static void on_hint(void *context, bool locked)
 {
 	struct session_lock *self = context;
 
-	if (!self->begun)
-		log_info("Lock of session %s is heard", self->session);
+	log_info("Lock of session %s is heard", self->session);
 	if (self->begun && !self->screen.blind && locked != self->screen.told)
 		session_bus_tell(self->bus, self->screen.told);
 	if (self->begun || self->screen.blind) {
