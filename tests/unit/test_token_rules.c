@@ -126,6 +126,10 @@ static void slot_is_known_by_its_readers_name(void **state)
 {
 	static const char long_name[] =
 		"Generic USB2.0-CRW [Smart Card Reader Interface] (20070818000000000) 00 00";
+	static const char cut[] =
+		"Generic USB2.0-CRW [Smart Card Reader Interface] (20070818000...";
+	static const char other[] =
+		"Generic USB2.0-CRW [Smart Card Reader Interface] (20070819000...";
 
 	(void)state;
 	assert_true(matches("Reader 00 00", "Reader 00 00"));
@@ -135,6 +139,8 @@ static void slot_is_known_by_its_readers_name(void **state)
 	assert_false(matches("", "Reader 00 00"));
 	assert_false(matches("Reader", ""));
 	assert_true(matches(long_name, long_name));
+	assert_true(matches(cut, long_name));
+	assert_false(matches(other, long_name));
 	assert_false(matches("Generic USB2.0-CRW", long_name));
 }
 

@@ -10,6 +10,9 @@
 
 #define SLOTS_MAX 64
 #define DESCRIPTION_SIZE 64
+/* OpenSC ends what it had to cut in three dots; others just cut. */
+#define CUT "..."
+#define CUT_SIZE (DESCRIPTION_SIZE - (sizeof(CUT) - 1))
 
 static void cleanup_uri_function(P11KitUri **uri)
 {
@@ -17,6 +20,13 @@ static void cleanup_uri_function(P11KitUri **uri)
 }
 
 #define cleanup_uri cleanup_with(cleanup_uri_function)
+
+static bool is_beginning_of(const unsigned char description[64], const char *reader)
+{
+	bool cut = memcmp(description + CUT_SIZE, CUT, sizeof(CUT) - 1) == 0;
+
+	return memcmp(description, reader, cut ? CUT_SIZE : DESCRIPTION_SIZE) == 0;
+}
 
 bool slot_description_matches(const unsigned char description[64], const char *reader)
 {
@@ -26,14 +36,15 @@ bool slot_description_matches(const unsigned char description[64], const char *r
 	if (size == 0)
 		return false;
 	if (size >= DESCRIPTION_SIZE)
-		return memcmp(description, reader, DESCRIPTION_SIZE) == 0;
+		return is_beginning_of(description, reader);
 	while (used > 0 &&
 	       (description[used - 1] == ' ' || description[used - 1] == '\0'))
 		used--;
 	return memmem(description, used, reader, size) != NULL;
 }
 
-/* Slots tell 64 bytes of a name, and a name in part: what fits two readers fits none. */
+/* Slots tell the beginning of a name, and a name in part: what fits two readers fits none.
+ */
 static bool reader_is_ambiguous(const struct start_order *order)
 {
 	if (order->driver[0] != '\0')
@@ -41,7 +52,7 @@ static bool reader_is_ambiguous(const struct start_order *order)
 	for (size_t i = 0; i < order->other_reader_count; i++) {
 		const char *other = order->other_readers[i];
 
-		if (strncmp(other, order->reader, DESCRIPTION_SIZE) == 0 ||
+		if (strncmp(other, order->reader, CUT_SIZE) == 0 ||
 		    strstr(other, order->reader))
 			return true;
 	}

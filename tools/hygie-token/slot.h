@@ -15,7 +15,7 @@ bool slot_description_matches(const unsigned char description[64], const char *r
 
 /*
  * The first slot with a token in it that matches. HYGIE_OK; HYGIE_CARD_UNREADABLE when
- * none does, or when another reader's name begins with the same 64 bytes or contains this
+ * none does, or when another reader's name begins with the same 61 bytes or contains this
  * one's, and the module was not told to ignore it; HYGIE_BROKEN_SETUP for a bad URI.
  */
 enum hygie_outcome slot_find(CK_FUNCTION_LIST *functions, const struct start_order *order,
