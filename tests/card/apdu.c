@@ -132,9 +132,18 @@ static void apdu_add_more(struct bytes *answer, size_t left)
 	bytes_add_u16(answer, SW_MORE | (left > 255 ? 0 : (unsigned)left));
 }
 
+/* How much of an answer of `len` bytes is sent at once. */
+static size_t apdu_part(const struct apdu_chain *chain, size_t len, size_t le)
+{
+	size_t part = le < len ? le : len;
+
+	return part && part == chain->avoided ? part - 1 : part;
+}
+
 void apdu_chain_answer(struct apdu_chain *chain, const uint8_t *data, size_t len,
 		       unsigned sw, size_t le, struct bytes *ret_answer)
 {
+	le = apdu_part(chain, len, le);
 	bytes_clear(&chain->answer);
 	if (len <= le) {
 		bytes_add(ret_answer, data, len);
@@ -148,7 +157,7 @@ void apdu_chain_answer(struct apdu_chain *chain, const uint8_t *data, size_t len
 
 void apdu_chain_continue(struct apdu_chain *chain, size_t le, struct bytes *ret_answer)
 {
-	size_t part = le < chain->answer.len ? le : chain->answer.len;
+	size_t part = apdu_part(chain, chain->answer.len, le);
 
 	if (chain->answer.len == 0) {
 		bytes_add_u16(ret_answer, SW_CONDITIONS);

@@ -59,6 +59,7 @@ struct apdu_chain {
 	unsigned command_ins;
 	bool gathering;
 	struct bytes answer;
+	size_t avoided; /* so many bytes of data are never sent in one part; 0: none */
 };
 
 /* Parses one command APDU, all of it. False where the lengths do not add up. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Frames to and from the vpcd driver; see vpcd.h. */
-#include "card/vpcd.h"
+/* Bytes to and from the reader; see connection.h. */
+#include "card/connection.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-int vpcd_connect(struct vpcd *vpcd, const struct sockaddr_in *address)
+int connection_connect(struct connection *connection, const struct sockaddr_in *address)
 {
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	const int one = 1;
@@ -23,123 +23,87 @@ int vpcd_connect(struct vpcd *vpcd, const struct sockaddr_in *address)
 		close(fd);
 		return r;
 	}
-	vpcd->fd = fd;
-	vpcd->connecting = r < 0;
-	bytes_clear(&vpcd->received);
-	bytes_clear(&vpcd->unsent);
+	connection->fd = fd;
+	connection->connecting = r < 0;
+	connection->introduced = false;
+	bytes_clear(&connection->received);
+	bytes_clear(&connection->unsent);
 	return 0;
 }
 
-void vpcd_close(struct vpcd *vpcd)
+void connection_close(struct connection *connection)
 {
-	if (vpcd->fd >= 0)
-		close(vpcd->fd);
-	vpcd->fd = -1;
-	vpcd->connecting = false;
-	bytes_clear(&vpcd->received);
-	bytes_clear(&vpcd->unsent);
+	if (connection->fd >= 0)
+		close(connection->fd);
+	connection->fd = -1;
+	connection->connecting = false;
+	bytes_clear(&connection->received);
+	bytes_clear(&connection->unsent);
 }
 
-/* The driver fails only if the connection is reset between an answer's length and its
- * data. */
-void vpcd_break_off(struct vpcd *vpcd)
+void connection_free(struct connection *connection)
 {
-	const struct linger at_once = { .l_onoff = 1 };
-
-	if (vpcd->fd >= 0) {
-		(void)send(vpcd->fd, "\0\2", 2, MSG_NOSIGNAL);
-		(void)setsockopt(vpcd->fd, SOL_SOCKET, SO_LINGER, &at_once,
-				 sizeof(at_once));
-	}
-	vpcd_close(vpcd);
+	connection_close(connection);
+	bytes_free(&connection->received);
+	bytes_free(&connection->unsent);
 }
 
-void vpcd_free(struct vpcd *vpcd)
+short connection_events(const struct connection *connection)
 {
-	vpcd_close(vpcd);
-	bytes_free(&vpcd->received);
-	bytes_free(&vpcd->unsent);
-}
-
-short vpcd_events(const struct vpcd *vpcd)
-{
-	if (vpcd->connecting)
+	if (connection->connecting)
 		return POLLOUT;
-	return (short)(POLLIN | (vpcd->unsent.len ? POLLOUT : 0));
+	return (short)(POLLIN | (connection->unsent.len ? POLLOUT : 0));
 }
 
-static int vpcd_finish_connect(struct vpcd *vpcd)
+static int connection_finish_connect(struct connection *connection)
 {
 	int fault = 0;
 	socklen_t len = sizeof(fault);
 
-	if (getsockopt(vpcd->fd, SOL_SOCKET, SO_ERROR, &fault, &len) < 0)
+	if (getsockopt(connection->fd, SOL_SOCKET, SO_ERROR, &fault, &len) < 0)
 		return -errno;
-	vpcd->connecting = fault != 0;
+	connection->connecting = fault != 0;
 	return -fault;
 }
 
-static int vpcd_flush(struct vpcd *vpcd)
+int connection_flush(struct connection *connection)
 {
 	ssize_t sent;
 
-	if (vpcd->unsent.len == 0)
+	if (connection->unsent.len == 0)
 		return 0;
-	sent = send(vpcd->fd, vpcd->unsent.data, vpcd->unsent.len, MSG_NOSIGNAL);
+	sent = send(connection->fd, connection->unsent.data, connection->unsent.len,
+		    MSG_NOSIGNAL);
 	if (sent < 0)
 		return errno == EAGAIN ? 0 : -errno;
-	bytes_drop(&vpcd->unsent, (size_t)sent);
+	bytes_drop(&connection->unsent, (size_t)sent);
 	return 0;
 }
 
-static int vpcd_receive(struct vpcd *vpcd)
+static int connection_receive(struct connection *connection)
 {
 	uint8_t chunk[4096];
 	const int one = 1;
-	ssize_t got = recv(vpcd->fd, chunk, sizeof(chunk), 0);
+	ssize_t got = recv(connection->fd, chunk, sizeof(chunk), 0);
 
 	if (got < 0)
 		return errno == EAGAIN ? 0 : -errno;
 	if (got == 0)
 		return -EPIPE;
 	/* The driver writes length and data apart: without this each APDU waits 40 ms. */
-	(void)setsockopt(vpcd->fd, IPPROTO_TCP, TCP_QUICKACK, &one, sizeof(one));
-	bytes_add(&vpcd->received, chunk, (size_t)got);
+	(void)setsockopt(connection->fd, IPPROTO_TCP, TCP_QUICKACK, &one, sizeof(one));
+	bytes_add(&connection->received, chunk, (size_t)got);
 	return 0;
 }
 
-int vpcd_process(struct vpcd *vpcd, short revents)
+int connection_process(struct connection *connection, short revents)
 {
 	int r;
 
-	if (vpcd->connecting)
-		return revents ? vpcd_finish_connect(vpcd) : 0;
-	r = vpcd_flush(vpcd);
+	if (connection->connecting)
+		return revents ? connection_finish_connect(connection) : 0;
+	r = connection_flush(connection);
 	if (r == 0 && (revents & (POLLIN | POLLHUP | POLLERR)))
-		r = vpcd_receive(vpcd);
+		r = connection_receive(connection);
 	return r;
-}
-
-bool vpcd_take_frame(struct vpcd *vpcd, struct bytes *ret_frame)
-{
-	const struct bytes *in = &vpcd->received;
-	size_t len;
-
-	if (in->len < 2)
-		return false;
-	len = (size_t)in->data[0] << 8 | in->data[1];
-	if (in->len < 2 + len)
-		return false;
-	bytes_add(ret_frame, in->data + 2, len);
-	bytes_drop(&vpcd->received, 2 + len);
-	return true;
-}
-
-int vpcd_send_frame(struct vpcd *vpcd, const struct bytes *frame)
-{
-	if (frame->len > 0xffff)
-		return -EMSGSIZE;
-	bytes_add_u16(&vpcd->unsent, (unsigned)frame->len);
-	bytes_add(&vpcd->unsent, frame->data, frame->len);
-	return vpcd_flush(vpcd);
 }

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * piv-card: a virtual PIV card for pcscd's vpcd driver, driven by a control socket. A
+ * piv-card: a virtual PIV card for pcscd's vpcd driver or QEMU's reader, driven by a
+ * control socket. A
  * test instrument: its PINs and keys are in the clear, and it misbehaves on demand. It is
  * no security device and no part of what is installed.
  */
 #include "card/control.h"
+#include "card/vpcd.h"
+#include "card/vscard.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -31,6 +34,7 @@ struct settings {
 	unsigned port;
 	const char *atr;
 	struct piv_defaults defaults;
+	bool vscard;
 	bool absent;
 	bool verbose;
 };
@@ -40,7 +44,7 @@ static void usage(void)
 	fprintf(stderr,
 		"usage: piv-card --dir DIR --control SOCK [--port 35963] [--host 127.0.0.1]\n"
 		"                [--atr yubikey|bare|HEX] [--gzip] [--pin PIN] [--puk PUK] [--tries N]\n"
-		"                [--guid HEX] [--absent] [--verbose]\n"
+		"                [--guid HEX] [--vscard] [--absent] [--verbose]\n"
 		"       piv-card ctl SOCK COMMAND [ARGUMENT...]   (help: the list)\n"
 		"Prints \"ready\" once the control socket listens; ends on SIGTERM.\n");
 }
@@ -58,6 +62,7 @@ static bool settings_parse(struct settings *settings, int argc, char **argv)
 		{ "puk", required_argument, NULL, 'U' },
 		{ "tries", required_argument, NULL, 't' },
 		{ "guid", required_argument, NULL, 'g' },
+		{ "vscard", no_argument, NULL, 'V' },
 		{ "absent", no_argument, NULL, 'A' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ 0 },
@@ -96,6 +101,9 @@ static bool settings_parse(struct settings *settings, int argc, char **argv)
 		case 'g':
 			settings->defaults.guid = optarg;
 			break;
+		case 'V':
+			settings->vscard = true;
+			break;
 		case 'A':
 			settings->absent = true;
 			break;
@@ -117,7 +125,8 @@ static int reader_set_up(struct reader *reader, const struct settings *settings)
 	struct piv_data data = { 0 };
 	int r;
 
-	reader->vpcd.fd = -1;
+	reader->driver = settings->vscard ? &vscard_driver : &vpcd_driver;
+	reader->connection.fd = -1;
 	reader->verbose = settings->verbose;
 	reader->address = (struct sockaddr_in){
 		.sin_family = AF_INET,
@@ -132,6 +141,7 @@ static int reader_set_up(struct reader *reader, const struct settings *settings)
 	if (r < 0)
 		return r;
 	card_take_data(&reader->card, &data);
+	reader->card.chain.avoided = reader->driver->avoided;
 	reader->card.yubico = yubikey;
 	reader->card.reselect_drops_pin = yubikey;
 	return 0;

@@ -111,10 +111,11 @@ class PivCard:
     """A running card. Leaving its `with` pulls it and ends the process."""
 
     def __init__(self, content, atr=None, gzip=False, pin=None, tries=None, absent=False,
-                 port=35963, host=None, binary=None, prefix=(), verbose=False):
+                 port=35963, host=None, binary=None, prefix=(), verbose=False, vscard=False):
         """content: a directory (make_card). atr: None, "yubikey", "bare" (no historical
         bytes: OpenSC then offers no EC) or hexadecimal.
-        prefix: a command to run it by, such as nsenter with its options."""
+        prefix: a command to run it by, such as nsenter with its options.
+        vscard: in a reader of QEMU's instead of vpcd's."""
         self._home = pathlib.Path(tempfile.mkdtemp(prefix="piv-card-"))
         self.control = self._home / "control"
         self.binary = str(binary or PIV_CARD)
@@ -123,7 +124,8 @@ class PivCard:
         for option, value in options.items():
             if value is not None:
                 command += ["--" + option, str(value)]
-        for option, wanted in (("gzip", gzip), ("absent", absent), ("verbose", verbose)):
+        for option, wanted in (("gzip", gzip), ("absent", absent), ("verbose", verbose),
+                               ("vscard", vscard)):
             if wanted:
                 command.append("--" + option)
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)

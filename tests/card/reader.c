@@ -26,7 +26,7 @@ uint64_t clock_us(void)
 
 void reader_free(struct reader *reader)
 {
-	vpcd_free(&reader->vpcd);
+	connection_free(&reader->connection);
 	bytes_free(&reader->atr);
 	bytes_free(&reader->held);
 	bytes_free(&reader->answer);
@@ -37,10 +37,7 @@ void reader_free(struct reader *reader)
 /* What being pulled, or losing pcscd, does to a card. */
 static void reader_unplug(struct reader *reader)
 {
-	if (reader->commanded)
-		vpcd_break_off(&reader->vpcd);
-	else
-		vpcd_close(&reader->vpcd);
+	reader->driver->pull(&reader->connection, reader->commanded);
 	reader->commanded = false;
 	card_reset(&reader->card);
 	reader->powered = false;
@@ -54,22 +51,35 @@ void reader_remove(struct reader *reader)
 	reader->presence = PRESENCE_ABSENT;
 }
 
+static void reader_connected(struct reader *reader)
+{
+	int r = reader->driver->put_in(&reader->connection, &reader->atr);
+
+	if (r < 0)
+		fprintf(stderr, "piv-card: put in: %s\n", strerror(-r));
+	reader->presence = PRESENCE_INSERTED;
+	if (!reader->driver->tells_power) {
+		reader->powered = true;
+		reader->resets++;
+	}
+}
+
 /* pcscd opens its port some time after its start, without telling: hence the retry. */
 static void reader_try_connect(struct reader *reader)
 {
 	uint64_t now = clock_us();
-	int r = vpcd_connect(&reader->vpcd, &reader->address);
+	int r = connection_connect(&reader->connection, &reader->address);
 
 	if (r == 0) {
 		reader->heard_us = now;
-		if (!reader->vpcd.connecting)
-			reader->presence = PRESENCE_INSERTED;
+		if (!reader->connection.connecting)
+			reader_connected(reader);
 		return;
 	}
 	reader->connect_next_us = now + CONNECT_AGAIN_US;
 	if (r == -ECONNREFUSED && now < reader->connect_until_us)
 		return;
-	fprintf(stderr, "piv-card: vpcd: %s\n", strerror(-r));
+	fprintf(stderr, "piv-card: connect: %s\n", strerror(-r));
 	reader->presence = PRESENCE_FAILED;
 }
 
@@ -80,15 +90,22 @@ void reader_insert(struct reader *reader)
 		return;
 	reader->presence = PRESENCE_CONNECTING;
 	reader->connect_until_us = clock_us() + CONNECT_PATIENCE_US;
-	reader_try_connect(reader);
+	if (reader->connection.fd < 0)
+		reader_try_connect(reader);
+	else
+		reader_connected(reader); /* it stayed when the card was pulled */
 }
 
 /* pcscd ended with the card still in: it is in again as soon as pcscd is back. */
 static void reader_lost(struct reader *reader)
 {
+	bool inserted = reader->presence == PRESENCE_INSERTED;
+
 	reader_unplug(reader);
+	connection_close(&reader->connection);
 	reader->presence = PRESENCE_ABSENT;
-	reader_insert(reader);
+	if (inserted)
+		reader_insert(reader);
 }
 
 static void reader_answer_now(struct reader *reader)
@@ -98,7 +115,7 @@ static void reader_answer_now(struct reader *reader)
 	reader->answering = false;
 	reader->commanded = false;
 	journal_answer(&reader->journal, &reader->answer);
-	r = vpcd_send_frame(&reader->vpcd, &reader->answer);
+	r = reader->driver->answer(&reader->connection, &reader->answer);
 	if (r < 0)
 		fprintf(stderr, "piv-card: answer: %s\n", strerror(-r));
 	if (faults_remove_after(&reader->faults))
@@ -153,23 +170,23 @@ void reader_speak(struct reader *reader)
 	reader_perform(reader, &command);
 }
 
-static void reader_control(struct reader *reader, unsigned control)
+static void reader_order(struct reader *reader, enum driver_order order)
 {
-	if (reader->verbose && control != VPCD_ATR)
-		fprintf(stderr, "piv-card: control %u\n", control);
-	switch (control) {
-	case VPCD_POWER_OFF:
+	if (reader->verbose && order != DRIVER_ASK_ATR)
+		fprintf(stderr, "piv-card: order %d\n", (int)order);
+	switch (order) {
+	case DRIVER_POWER_OFF:
 		card_reset(&reader->card);
 		reader->powered = false;
 		break;
-	case VPCD_POWER_ON:
-	case VPCD_RESET:
+	case DRIVER_POWER_ON:
+	case DRIVER_RESET:
 		card_reset(&reader->card);
 		reader->powered = true;
 		reader->resets++;
 		break;
-	case VPCD_ATR: /* asked all the time: must leave the card as it is */
-		(void)vpcd_send_frame(&reader->vpcd, &reader->atr);
+	case DRIVER_ASK_ATR: /* asked all the time: must leave the card as it is */
+		(void)reader->driver->answer(&reader->connection, &reader->atr);
 		reader->atr_polls++;
 		break;
 	default:
@@ -177,33 +194,35 @@ static void reader_control(struct reader *reader, unsigned control)
 	}
 }
 
-/* A frame may lead to removal, after which the connection has no more of them. */
-static void reader_frames(struct reader *reader)
+/* An order may lead to removal, after which commands on the way are for no card. */
+static void reader_orders(struct reader *reader)
 {
-	cleanup_bytes struct bytes frame = { 0 };
+	cleanup_bytes struct bytes command = { 0 };
+	enum driver_order order;
 
-	while (vpcd_take_frame(&reader->vpcd, &frame)) {
+	while (reader->driver->take(&reader->connection, &order, &command)) {
 		reader->heard_us = clock_us();
-		if (frame.len == 1)
-			reader_control(reader, frame.data[0]);
-		else if (frame.len > 1)
-			reader_command(reader, &frame);
-		bytes_clear(&frame);
+		if (order != DRIVER_COMMAND)
+			reader_order(reader, order);
+		else if (reader->presence == PRESENCE_INSERTED)
+			reader_command(reader, &command);
+		bytes_clear(&command);
 	}
 }
 
 static void reader_connection(struct reader *reader, short revents)
 {
-	int r = vpcd_process(&reader->vpcd, revents);
+	bool connecting = reader->connection.connecting;
+	int r = connection_process(&reader->connection, revents);
 
 	if (r == 0) {
-		if (!reader->vpcd.connecting)
-			reader->presence = PRESENCE_INSERTED;
-		reader_frames(reader);
+		if (connecting && !reader->connection.connecting)
+			reader_connected(reader);
+		reader_orders(reader);
 		return;
 	}
 	if (reader->presence == PRESENCE_CONNECTING) {
-		vpcd_close(&reader->vpcd);
+		connection_close(&reader->connection);
 		reader->connect_next_us = clock_us() + CONNECT_AGAIN_US;
 	} else {
 		reader_lost(reader);
@@ -212,14 +231,14 @@ static void reader_connection(struct reader *reader, short revents)
 
 int reader_poll_fd(const struct reader *reader, short *ret_events)
 {
-	*ret_events = vpcd_events(&reader->vpcd);
-	return reader->vpcd.fd;
+	*ret_events = connection_events(&reader->connection);
+	return reader->connection.fd;
 }
 
 static bool reader_is_listening(const struct reader *reader)
 {
-	return reader->presence == PRESENCE_INSERTED && !reader->commanded &&
-	       !reader->answering && !reader->silent;
+	return reader->driver->asks && reader->presence == PRESENCE_INSERTED &&
+	       !reader->commanded && !reader->answering && !reader->silent;
 }
 
 uint64_t reader_due_us(const struct reader *reader)
@@ -228,7 +247,7 @@ uint64_t reader_due_us(const struct reader *reader)
 
 	if (reader->answering)
 		due = reader->answer_due_us;
-	if (reader->presence == PRESENCE_CONNECTING && reader->vpcd.fd < 0 &&
+	if (reader->presence == PRESENCE_CONNECTING && reader->connection.fd < 0 &&
 	    reader->connect_next_us < due)
 		due = reader->connect_next_us;
 	if (reader_is_listening(reader) && reader->heard_us + UNHEARD_US < due)
@@ -238,11 +257,11 @@ uint64_t reader_due_us(const struct reader *reader)
 
 void reader_process(struct reader *reader, short revents)
 {
-	if (reader->vpcd.fd >= 0 && revents)
+	if (reader->connection.fd >= 0 && revents)
 		reader_connection(reader, revents);
 	if (reader->answering && clock_us() >= reader->answer_due_us)
 		reader_answer_now(reader);
-	if (reader->presence == PRESENCE_CONNECTING && reader->vpcd.fd < 0 &&
+	if (reader->presence == PRESENCE_CONNECTING && reader->connection.fd < 0 &&
 	    clock_us() >= reader->connect_next_us)
 		reader_try_connect(reader);
 	if (reader_is_listening(reader) && clock_us() >= reader->heard_us + UNHEARD_US) {

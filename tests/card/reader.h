@@ -7,9 +7,9 @@
 #pragma once
 
 #include "card/card.h"
+#include "card/driver.h"
 #include "card/faults.h"
 #include "card/journal.h"
-#include "card/vpcd.h"
 
 enum presence {
 	PRESENCE_ABSENT,
@@ -20,7 +20,8 @@ enum presence {
 
 struct reader {
 	struct sockaddr_in address;
-	struct vpcd vpcd;
+	const struct driver *driver;
+	struct connection connection;
 	enum presence presence;
 	bool powered;
 	uint64_t connect_until_us;
@@ -49,7 +50,7 @@ void reader_free(struct reader *reader);
 /* Puts the card in. It may take until pcscd listens: see `presence`. */
 void reader_insert(struct reader *reader);
 
-/* Pulls the card: the connection is closed when this returns. */
+/* Pulls the card: it is out when this returns. */
 void reader_remove(struct reader *reader);
 
 /* Ends a silence: answers the held command, if there is one, and all later ones. */
