@@ -27,10 +27,11 @@ PROMPTS = ["Current PIN of Bob Specimen: ", "New PIN of Bob Specimen: ",
 
 
 class Token(EvilToken):
-    unblock = "officer"
+    unblock, pin_pad = "officer", "yes"
 
     def profile_of(self, words):
-        return super().profile_of(words) + "unblock = %s\n" % self.unblock
+        return super().profile_of(words) + "unblock = %s\npin_pad = %s\n" % (
+            self.unblock, self.pin_pad)
 
     def behave(self, words):
         """Anew, with the first PIN; until it was read."""
@@ -81,6 +82,17 @@ def test_without_a_pad_the_module_always_gets_a_pin(token, words):
     assert pins.change(st.PIN, pins.NEW, pins.NEW).outcome == "OK"
     token.station.wait_ready()
     assert token.calls() == ["C_Login 1 6 NULL/0"] * 3 + ["C_SetPIN 0 6 6"]
+
+
+def test_pad_that_the_profile_rules_out_is_not_used(token):
+    token.pin_pad = "no"
+    try:
+        token.behave("pin-pad,calls")
+        result = token.station.login("bob", st.PIN)
+    finally:
+        token.pin_pad = "yes"
+    assert result.code == pam.PAM_SUCCESS and len(result.prompts()) == 1
+    assert token.calls() == ["C_Login 1 6 NULL/0"]
 
 
 def test_pad_that_nobody_touches_is_given_up_in_its_own_time(token):

@@ -58,7 +58,7 @@ static void every_key_is_taken(void **state)
 		load(state,
 		     "[card one]\natr = 3b:AC 00\natr_mask = FF00F0\nreader = PC Twin\n"
 		     "module = /opt/x/y.so\ndriver = PIV-II\npin_min = 6\npin_max = 8\n"
-		     "pin_charset = alphanumeric\nexclusive = yes\n"
+		     "pin_charset = alphanumeric\nexclusive = yes\npin_pad = no\n"
 		     "paths_rw = /var/a /var/b\n"
 		     "environment = CPS3_DEBUG=0 X=/a=b\n",
 		     &profiles),
@@ -79,6 +79,7 @@ static void every_key_is_taken(void **state)
 	assert_int_equal(p->pin_max, 8);
 	assert_int_equal(p->pin_charset, PROFILE_PIN_ALPHANUMERIC);
 	assert_true(p->exclusive);
+	assert_false(p->pin_pad);
 	assert_int_equal(p->paths_rw.count, 2);
 	assert_string_equal(p->paths_rw.path[1], "/var/b");
 	assert_int_equal(p->environment.count, 2);
@@ -95,6 +96,7 @@ static void what_is_left_out_is_the_stricter(void **state)
 	assert_memory_equal(p->atr_mask, "\xFF\xFF", 2);
 	assert_int_equal(p->pin_charset, PROFILE_PIN_DIGITS);
 	assert_false(p->exclusive);
+	assert_true(p->pin_pad);
 	assert_int_equal(p->paths_rw.count, 0);
 	assert_int_equal(p->environment.count, 0);
 	assert_string_equal(p->driver, "");

@@ -158,6 +158,19 @@ static void conf_of(const char *ours, const char *other, char *ret_text)
 	assert_int_equal(opensc_conf_format(&order, ret_text, OPENSC_CONF_MAX), 0);
 }
 
+static void opensc_leaves_a_pin_pad_alone_where_told(void **state)
+{
+	static struct start_order order = { .driver = "PIV-II", .reader = "Ours" };
+	char text[OPENSC_CONF_MAX];
+
+	(void)state;
+	assert_int_equal(opensc_conf_format(&order, text, sizeof(text)), 0);
+	assert_null(strstr(text, "enable_pinpad"));
+	order.no_pin_pad = 1;
+	assert_int_equal(opensc_conf_format(&order, text, sizeof(text)), 0);
+	assert_non_null(strstr(text, "\t\tenable_pinpad = false;\n\t}\n"));
+}
+
 static void opensc_keeps_its_lock_and_no_pin(void **state)
 {
 	char text[OPENSC_CONF_MAX];
@@ -253,6 +266,7 @@ int main(void)
 		cmocka_unit_test(lengths_without_sense_accept_nothing),
 		cmocka_unit_test(charset_has_three_names),
 		cmocka_unit_test(slot_is_known_by_its_readers_name),
+		cmocka_unit_test(opensc_leaves_a_pin_pad_alone_where_told),
 		cmocka_unit_test(opensc_keeps_its_lock_and_no_pin),
 		cmocka_unit_test(opensc_ignores_the_other_readers_but_never_ours),
 		cmocka_unit_test(name_of_a_reader_cannot_leave_its_quotes),

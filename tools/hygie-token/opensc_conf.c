@@ -76,8 +76,10 @@ static void conf_write(FILE *text, const struct start_order *order)
 	(void)fputs("\treader_driver pcsc {\n"
 		    "\t\tdisconnect_action = reset;\n"
 		    "\t\ttransaction_end_action = reset;\n"
-		    "\t\treconnect_action = leave;\n"
-		    "\t}\n"
+		    "\t\treconnect_action = leave;\n",
+		    text);
+	(void)fputs(order->no_pin_pad ? "\t\tenable_pinpad = false;\n" : "", text);
+	(void)fputs("\t}\n"
 		    "\tframework pkcs15 {\n"
 		    "\t\tuse_file_caching = no;\n"
 		    "\t\tuse_pin_caching = false;\n"

@@ -131,6 +131,8 @@ static int field_parse(struct start_order *order, const struct wire_field *field
 		return wire_field_u32(field, &order->pin.max);
 	case TAG_PIN_CHARSET:
 		return charset_parse(field, &order->pin.charset);
+	case TAG_NO_PIN_PAD:
+		return wire_field_u32(field, &order->no_pin_pad);
 	case TAG_USER_ID:
 		return wire_field_u32(field, &order->user_id);
 	case TAG_GROUP_ID:

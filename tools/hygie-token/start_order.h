@@ -32,6 +32,7 @@ struct start_order {
 	char environment[ENVIRONMENT_MAX][ENVIRONMENT_ENTRY_MAX];
 	size_t environment_count;
 	struct pin_rule pin;
+	uint32_t no_pin_pad; /* not 0: whatever the reader says of its keys */
 	uid_t user_id;
 	gid_t group_id;
 };

@@ -73,6 +73,8 @@ enum hygie_outcome token_open(CK_FUNCTION_LIST *functions,
 	rv = functions->C_GetTokenInfo(token.slot, &token.info);
 	if (rv != CKR_OK)
 		return failure_pkcs11(failure, "C_GetTokenInfo", rv);
+	if (order->no_pin_pad)
+		token.info.flags &= ~(CK_FLAGS)CKF_PROTECTED_AUTHENTICATION_PATH;
 	rv = functions->C_OpenSession(token.slot, CKF_SERIAL_SESSION | CKF_RW_SESSION,
 				      NULL, NULL, &token.session);
 	if (rv != CKR_OK) /* write-protected: a login needs no more */

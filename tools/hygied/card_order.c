@@ -31,6 +31,8 @@ static void add_profile(struct wire_message *order, const struct profile *profil
 {
 	if (profile->driver[0])
 		wire_add_string(order, TAG_DRIVER, profile->driver);
+	if (!profile->pin_pad)
+		wire_add_u32(order, TAG_NO_PIN_PAD, 1);
 	for (size_t i = 0; i < profile->paths_rw.count; i++)
 		wire_add_string(order, TAG_PATH_RW, profile->paths_rw.path[i]);
 	for (size_t i = 0; i < profile->environment.count; i++)

@@ -51,6 +51,8 @@ struct profile {
 	char driver[CONFIG_NAME_SIZE];  /* OpenSC's card driver; "": not OpenSC */
 	bool exclusive;                 /* holds the card's transaction while logged in */
 
+	bool pin_pad; /* the PIN is typed on the reader's keys, where it has some */
+
 	/* The PIN, in bytes. */
 	unsigned pin_min;
 	unsigned pin_max;

@@ -132,6 +132,7 @@ enum wire_tag {
 	TAG_SECRET = 0x59,     /* secret bytes, decrypted, in order of the operations */
 	TAG_NEW_PIN = 0x5A,    /* secret bytes; absent: pin-pad */
 	TAG_UNBLOCK_BY = 0x5B, /* u32, enum token_unblock, with TOKEN_PIN_UNBLOCK */
+	TAG_NO_PIN_PAD = 0x5C, /* u32, not 0: the reader's keys are not used */
 };
 
 /* TAG_FLAGS of a request. */
