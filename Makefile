@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # make             builds into build/
 # make demo        the main job, on a machine of its own making
-# make check       all tests;  make bench, lint, asan, valgrind
+# make check       all tests;  make check-vm, bench, lint, asan, valgrind
 # make install     with DESTDIR and PREFIX
 VERSION := 0.1.0
 BUILD ?= build
@@ -15,6 +15,7 @@ LIBEXECDIR ?= $(PREFIX)/libexec/hygie
 DATADIR ?= $(PREFIX)/share
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 USERUNITDIR ?= $(PREFIX)/lib/systemd/user
+UDEVDIR ?= $(PREFIX)/lib/udev/rules.d
 # No clock is believed below the moment of the last change.
 BUILD_TIME := $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null),0)
 
@@ -137,6 +138,9 @@ deps:
 
 check: deps
 	+tests/check
+# A kernel of its own, a USB reader, virtual terminals: in QEMU, not part of `check`.
+check-vm: deps
+	+tests/vm/check
 demo: deps
 	+tests/demo/demo
 bench: deps
@@ -161,7 +165,10 @@ install: all
 	install -D -m 644 -t $(DESTDIR)$(UNITDIR) udev/hygied.service udev/hygied.socket \
 		udev/hygied-unwatched.service
 	sed -i 's|/usr/sbin/|$(PREFIX)/sbin/|' $(DESTDIR)$(UNITDIR)/hygied.service
-	install -D -m 644 -t $(DESTDIR)$(DATADIR)/doc/hygie/examples udev/getty@card.conf
+	install -D -m 644 -t $(DESTDIR)$(DATADIR)/doc/hygie/examples udev/getty@card.conf \
+		udev/pcscd-socket.conf
+	install -D -m 644 -t $(DESTDIR)$(UDEVDIR) udev/70-hygie.rules
+	install -D -m 644 -t $(DESTDIR)$(DATADIR)/polkit-1/rules.d udev/50-hygie.rules
 	install -D -m 644 udev/hygie.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/hygie.conf
 	install -D -m 644 -t $(DESTDIR)$(UNITDIR) udev/hygie-pam-revert.service
 	sed -i 's|=/usr/bin/|=$(PREFIX)/bin/|' $(DESTDIR)$(UNITDIR)/hygie-pam-revert.service
@@ -180,5 +187,5 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all test-programs stage lint $(LINTED) deps check demo bench asan valgrind install clean
+.PHONY: all test-programs stage lint $(LINTED) deps check check-vm demo bench asan valgrind install clean
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
