@@ -78,6 +78,7 @@ class Control:
 class Guest(mc.Machine):
     def start(self):
         self.control = self.qmp = None
+        self.plugged = False
         layer = self.home / "layer"
         self.write_site(layer)
         shutil.rmtree(layer / "etc" / "reader.conf.d")  # its readers are real ones
@@ -166,10 +167,15 @@ class Guest(mc.Machine):
         self.qmp.execute("device_add", driver="usb-ccid", id="ccid", bus="usb.0")
         self.qmp.execute("device_add", driver="ccid-card-passthru", id="slot", bus="ccid.0",
                          chardev="card")
+        self.plugged = True
 
     def unplug(self):
+        """Unplugs it, where it is plugged in."""
+        if not self.plugged:
+            return
         self.qmp.execute("device_del", id="ccid")
         self.qmp.wait_event("DEVICE_DELETED", device="ccid")
+        self.plugged = False
 
     @contextlib.contextmanager
     def card(self, content, **options):
@@ -195,12 +201,13 @@ class Guest(mc.Machine):
         return "\n".join(line.rstrip() for line in text.splitlines()).rstrip()
 
     def wait_screen(self, terminal, text):
-        """Until the text stands on it; returns the whole."""
+        """Until the text stands in its last line; returns the whole. Above it may stand what
+        a session left that is over."""
         seen = [""]
 
         def look():
             seen[0] = self.screen(terminal)
-            return text in seen[0]
+            return text in seen[0].rpartition("\n")[2]
         try:
             self.wait_until(look, "to show %r" % text)
         except AssertionError as error:

@@ -111,7 +111,6 @@ def test_reader_unplugged_locks_the_session_and_the_lock_is_seen(guest, card):
         assert lock.hint(guest, session)
         assert events(guest, session)[-2:] == ["lock", "locked"]
         assert audit(guest, session)[-1][1] < 3000
-        guest.plug()  # what the fixture unplugs
 
 
 def test_session_that_does_not_lock_is_covered_by_the_login_screen_again_and_again(guest, card):
