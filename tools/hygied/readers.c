@@ -19,6 +19,8 @@
 #define READERS_MAX 16   /* pcsc-lite's PCSCLITE_MAX_READERS_CONTEXTS */
 #define WAIT_MS 86400000 /* with INFINITE the library wakes up each minute */
 #define RETRY_MS 500     /* while pcscd's socket is there and nobody answers */
+#define SETTLE_MS 50     /* doubled each time */
+#define SETTLE_ROUNDS 5  /* so often: then every 1.6 s */
 #define PNP_NAME "\\\\?PnP?\\Notification"
 #define PCSCD_FOLDER "/run/pcscd"
 #define PCSCD_SOCKET "/run/pcscd/pcscd.comm"
@@ -45,6 +47,8 @@ struct watch {
 	SCARD_READERSTATE states[READERS_MAX];
 	char names[READERS_MAX][READER_NAME_MAX];
 	DWORD count;
+	bool unsettled;  /* one of them has no state yet */
+	unsigned rounds; /* so often in a row */
 };
 
 /* The pipe takes whole records (PIPE_BUF); the loop drains it, so blocking is short. */
@@ -150,14 +154,40 @@ static LONG watch_refresh(struct readers *readers, struct watch *watch,
 	return SCARD_S_SUCCESS;
 }
 
+/*
+ * A reader that was just plugged in is neither empty nor not for a moment, and pcscd 1.9.9
+ * wakes nobody when that is over: whoever takes it for empty misses a card that was in.
+ */
+static bool is_settled(const SCARD_READERSTATE *state)
+{
+	return (state->dwEventState & (SCARD_STATE_PRESENT | SCARD_STATE_EMPTY |
+				       SCARD_STATE_UNKNOWN | SCARD_STATE_UNAVAILABLE)) !=
+	       0;
+}
+
+static void watch_settle(const struct readers *readers, struct watch *watch)
+{
+	struct pollfd stop = { .fd = readers->stop_event, .events = POLLIN };
+
+	(void)poll(&stop, 1, SETTLE_MS << watch->rounds);
+	if (watch->rounds < SETTLE_ROUNDS)
+		watch->rounds++;
+}
+
 /* Reports every reader that changed; true when the list itself may have. */
 static bool watch_take(struct readers *readers, struct watch *watch)
 {
 	bool relist = false;
 
+	watch->unsettled = false;
 	for (DWORD i = 0; i < watch->count; i++) {
 		SCARD_READERSTATE *state = &watch->states[i];
 
+		if (i > 0 && !is_settled(state)) {
+			state->dwCurrentState = SCARD_STATE_UNAWARE;
+			watch->unsettled = true;
+			continue;
+		}
 		if (!(state->dwEventState & SCARD_STATE_CHANGED))
 			continue;
 		if (i == 0 || (state->dwEventState &
@@ -186,6 +216,12 @@ static void watch_run(struct readers *readers, SCARDCONTEXT context)
 		    rv != SCARD_E_UNKNOWN_READER)
 			return;
 		relist = watch_take(readers, &watch) || rv == SCARD_E_UNKNOWN_READER;
+		if (!watch.unsettled) {
+			watch.rounds = 0;
+			continue;
+		}
+		watch_settle(readers, &watch);
+		relist = true; /* what came meanwhile is told to nobody */
 	}
 }
 
