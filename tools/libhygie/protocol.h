@@ -163,6 +163,8 @@ enum token_operation {
 	/* of ORDER_PIN, where TAG_PIN is: */
 	TOKEN_PIN_CHANGE = 3,  /* the PIN that holds now */
 	TOKEN_PIN_UNBLOCK = 4, /* the PUK */
+	/* of ORDER_LOGIN again: TAG_OBJECT_ID, TAG_DATA: a point; ECDH, its x coordinate */
+	TOKEN_DERIVE = 5,
 };
 
 /* How the module takes a PUK. The zero is: not at all. */

@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
+# The envelope's functions as a command, to be compared with openssl's.
+EXTRA_TEST_PROGRAMS += $(BUILD)/tests/envelope-tool
+
+$(BUILD)/tests/envelope-tool: $(call objects,tests/store/envelope_tool.c) $(BUILD)/hygied.a \
+		$(BUILD)/libhygie.a
+	@mkdir -p $(@D)
+	@echo "  link $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
