@@ -44,6 +44,11 @@ def decrypt(object_id, data, oaep=None):
             ("--hex", "TAG_DATA", data.hex())] + hashing
 
 
+def derive(object_id, point):
+    return [("--u32", "TAG_OPERATION", "5"), ("--hex", "TAG_OBJECT_ID", object_id),
+            ("--hex", "TAG_DATA", point.hex())]
+
+
 class Helper:
     def __init__(self, module, reader=None, others=(), driver=None, uri=None, rw=(),
                  environment=(), pin=(4, 8, "digits"), operations=(), timeout=10000,

@@ -10,6 +10,7 @@
 #include "hygie-token/login.h"
 
 #include "hygie-token/decrypt.h"
+#include "hygie-token/derive.h"
 #include "hygie-token/report.h"
 #include "hygie-token/sign.h"
 
@@ -89,6 +90,26 @@ static enum hygie_outcome keys_find(const struct token *token, struct login_orde
 	return HYGIE_OK;
 }
 
+static enum hygie_outcome operation_run(const struct token *token, const struct key *key,
+					const struct login_operation *operation,
+					struct secret *pin, struct result *ret_result,
+					struct failure *failure)
+{
+	switch (operation->operation) {
+	case TOKEN_SIGN:
+		return key_sign(token, key, operation, pin, &ret_result->signature,
+				failure);
+	case TOKEN_DECRYPT:
+		return key_decrypt(token, key, operation, pin, &ret_result->plain,
+				   failure);
+	case TOKEN_DERIVE:
+		return key_derive(token, key, operation, &ret_result->plain, failure);
+	default:
+		return failure_set(failure, HYGIE_BAD_REQUEST, "operation %d",
+				   (int)operation->operation);
+	}
+}
+
 static enum hygie_outcome operations_run(const struct token *token,
 					 struct login_order *order,
 					 struct result *ret_results,
@@ -98,16 +119,9 @@ static enum hygie_outcome operations_run(const struct token *token,
 	enum hygie_outcome outcome;
 
 	outcome = keys_find(token, order, keys, failure);
-	for (size_t i = 0; outcome == HYGIE_OK && i < order->operation_count; i++) {
-		const struct login_operation *operation = &order->operations[i];
-
-		if (operation->operation == TOKEN_SIGN)
-			outcome = key_sign(token, &keys[i], operation, order->pin,
-					   &ret_results[i].signature, failure);
-		else
-			outcome = key_decrypt(token, &keys[i], operation, order->pin,
-					      &ret_results[i].plain, failure);
-	}
+	for (size_t i = 0; outcome == HYGIE_OK && i < order->operation_count; i++)
+		outcome = operation_run(token, &keys[i], &order->operations[i],
+					order->pin, &ret_results[i], failure);
 	login_order_forget_pin(order);
 	return outcome;
 }

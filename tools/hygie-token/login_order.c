@@ -8,6 +8,12 @@
 #include <stdbool.h>
 #include <string.h>
 
+enum {
+	POINT_SIZE_P256 = 65, /* bytes */
+	POINT_SIZE_P384 = 97,
+	POINT_UNCOMPRESSED = 4, /* its first byte */
+};
+
 void login_order_forget_pin(struct login_order *order)
 {
 	secret_free(order->pin);
@@ -36,7 +42,7 @@ static int operation_begin(struct login_order *order, const struct wire_field *f
 	if (order->operation_count >= LOGIN_OPERATIONS_MAX ||
 	    wire_field_u32(field, &number) < 0)
 		return -EBADMSG;
-	if (number != TOKEN_SIGN && number != TOKEN_DECRYPT)
+	if (number != TOKEN_SIGN && number != TOKEN_DECRYPT && number != TOKEN_DERIVE)
 		return -EBADMSG;
 	order->operations[order->operation_count++].operation =
 		(enum token_operation)number;
@@ -97,11 +103,24 @@ static int field_parse(struct login_order *order, const struct wire_field *field
 	}
 }
 
+/* An uncompressed point (SEC 1, 2.3.3) of a curve that hygied uses. */
+static bool data_is_point(const struct login_operation *operation)
+{
+	return (operation->data_size == POINT_SIZE_P256 ||
+		operation->data_size == POINT_SIZE_P384) &&
+	       operation->data[0] == POINT_UNCOMPRESSED;
+}
+
+static bool operation_is_complete(const struct login_operation *operation)
+{
+	return operation->object_id_size > 0 && operation->data_size > 0 &&
+	       (operation->operation != TOKEN_DERIVE || data_is_point(operation));
+}
+
 static bool order_is_complete(const struct login_order *order)
 {
 	for (size_t i = 0; i < order->operation_count; i++)
-		if (order->operations[i].object_id_size == 0 ||
-		    order->operations[i].data_size == 0)
+		if (!operation_is_complete(&order->operations[i]))
 			return false;
 	return order->operation_count > 0;
 }

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #define LOGIN_OPERATIONS_MAX 8
-#define LOGIN_DATA_MAX 4096 /* bytes to sign or to decrypt */
+#define LOGIN_DATA_MAX 4096 /* bytes to sign, to decrypt or to derive from */
 #define OBJECT_ID_MAX 64    /* bytes of a CKA_ID */
 
 struct login_operation {
@@ -33,7 +33,8 @@ struct login_order {
 
 /*
  * Reads the order: TAG_PIN at most once and first, then at least one group, each
- * TAG_OPERATION, TAG_OBJECT_ID, TAG_DATA and, where it is RSA-OAEP, TAG_OAEP_HASH.
+ * TAG_OPERATION, TAG_OBJECT_ID, TAG_DATA and, where it is RSA-OAEP, TAG_OAEP_HASH; for
+ * TOKEN_DERIVE the data is an uncompressed point of P-256 or P-384.
  * -EBADMSG on anything else that it knows but did not expect there; -ENOMEM, -EPERM as
  * secret_new. The caller frees it with login_order_free, which wipes the PIN.
  */
