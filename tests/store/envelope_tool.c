@@ -3,6 +3,7 @@
  * The envelope's functions for tests that compare them with the openssl command.
  *
  *	envelope-tool seal NAME GENERATION KEY.pem:WRAP...	makes a secret; DER to stdout
+ *	envelope-tool seal-as SECRET NAME GENERATION ...	the same with that secret
  *	envelope-tool open KEY.pem NAME GENERATION <DER		the secret, or the verdict
  *	envelope-tool task CERT.der <DER	for a token: operation, hash, data in hex
  *	envelope-tool open-by CERT.der NAME GENERATION HEX <DER	with what the token gave
@@ -105,7 +106,13 @@ static bool recipient_read(const char *text, struct envelope_recipient *recipien
 	return recipient->key && recipient->wrap != ENVELOPE_WRAP_NONE;
 }
 
-static int do_seal(int count, char **words)
+static int secret_make(const char *text, struct secret **ret_secret)
+{
+	return text ? secret_new_from(text, strlen(text), ret_secret)
+		    : envelope_secret_new(ret_secret);
+}
+
+static int do_seal(const char *text, int count, char **words)
 {
 	struct envelope_store store = { words[0], strtoull(words[1], NULL, 10) };
 	struct envelope_recipient recipients[ENVELOPE_RECIPIENTS_MAX] = { 0 };
@@ -118,7 +125,7 @@ static int do_seal(int count, char **words)
 		if (used >= array_size(recipients) ||
 		    !recipient_read(words[i], &recipients[used]))
 			return fail(words[i], -EINVAL);
-	r = envelope_secret_new(&secret);
+	r = secret_make(text, &secret);
 	if (r == 0)
 		r = envelope_seal(secret, &store, recipients, used, &der, &size);
 	for (size_t i = 0; i < used; i++)
@@ -268,7 +275,9 @@ int main(int argc, char **argv)
 	const char *word = argc > 1 ? argv[1] : "";
 
 	if (strcmp(word, "seal") == 0 && argc >= 5)
-		return do_seal(argc - 2, argv + 2);
+		return do_seal(NULL, argc - 2, argv + 2);
+	if (strcmp(word, "seal-as") == 0 && argc >= 6)
+		return do_seal(argv[2], argc - 3, argv + 3);
 	if (strcmp(word, "open") == 0 && argc == 5)
 		return open_with(key_read(argv[2]), argv[3], argv[4]);
 	if (strcmp(word, "task") == 0 && argc == 3)
