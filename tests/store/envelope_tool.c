@@ -155,7 +155,7 @@ static int open_with(EVP_PKEY *key, const char *name, const char *generation)
 {
 	struct envelope_store store = { name, strtoull(generation, NULL, 10) };
 	cleanup_envelope struct envelope *envelope = NULL;
-	struct envelope_opened opened;
+	struct envelope_opened opened = { 0 };
 	int r;
 
 	r = key ? envelope_read(&envelope) : -EINVAL;
@@ -199,7 +199,7 @@ static int do_open_by(char **words)
 	struct envelope_store store = { words[1], strtoull(words[2], NULL, 10) };
 	cleanup_envelope struct envelope *envelope = NULL;
 	cleanup_secret struct secret *given = NULL;
-	struct envelope_opened opened;
+	struct envelope_opened opened = { 0 };
 	struct envelope_task task;
 	uint8_t bytes[1024];
 	size_t size = strlen(words[3]) / 2;

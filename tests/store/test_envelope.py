@@ -104,6 +104,24 @@ def test_the_same_by_a_renewed_certificate_of_the_key(store, tmp_path, holder):
     assert done.returncode == 0, done.stderr
 
 
+def test_certificate_of_a_ca_that_names_keys_otherwise(store, tmp_path):
+    """Then one that names the key by its SHA-1 finds the recipient: docs/store.md."""
+    key = store.keys["rsa-256"]
+    other = self_signed(key, tmp_path / "card.pem", extensions=["subjectKeyIdentifier=" + "ab" * 20])
+    decrypt = "openssl cms -decrypt -inform DER -in '%s' -inkey '%s' -recip " % (store.envelope, key)
+    assert store.opens_by(decrypt + str(other)).returncode != 0
+    run("bash", "-euc", """
+        openssl x509 -in card.pem -pubkey -noout >card.pub
+        openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out any.pem
+        printf 'subjectKeyIdentifier=hash\\n' >named.ext
+        openssl x509 -new -force_pubkey card.pub -subj /CN=card -key any.pem -extfile named.ext \\
+            -out named.pem""", cwd=tmp_path)
+    done = store.opens_by(decrypt + str(tmp_path / "named.pem"))
+    assert done.returncode == 0, done.stderr
+    run("openssl", "x509", "-in", other, "-outform", "DER", "-out", tmp_path / "card.der")
+    assert tool("task", tmp_path / "card.der", data=store.envelope.read_bytes()).returncode == 0
+
+
 def test_openssl_and_gocryptfs_open_the_store_by_the_recovery_key(store, tmp_path):
     run("openssl", "pkcs8", "-inform", "DER", "-in", store.home / "recovery.der", "-passin",
         "file:%s" % (store.home / "passphrase"), "-out", tmp_path / "recovery.pem")

@@ -212,6 +212,36 @@ static void login_with_two_operations_is_kept(void **state)
 	login_order_free(order);
 }
 
+/* P-256's base point (SEC 2) is not needed: a point's size and form are judged here. */
+static int derive_result(size_t size, uint8_t form, bool with_hash)
+{
+	struct wire_message *message = message_of(WIRE_ORDER_LOGIN);
+	uint8_t point[256] = { form };
+
+	assert_in_range(size, 0, sizeof(point));
+	wire_add_u32(message, TAG_OPERATION, TOKEN_DERIVE);
+	wire_add_bytes(message, TAG_OBJECT_ID, "a", 1);
+	wire_add_bytes(message, TAG_DATA, point, size);
+	if (with_hash)
+		wire_add_u32(message, TAG_OAEP_HASH, 256);
+	return login_result(message);
+}
+
+static void login_derives_from_points_of_two_curves_only(void **state)
+{
+	(void)state;
+	assert_int_equal(derive_result(65, 4, false), 0);
+	assert_int_equal(derive_result(97, 4, false), 0);
+	for (size_t size = 0; size <= 256; size++)
+		if (size != 65 && size != 97)
+			assert_int_equal(derive_result(size, 4, false), -EBADMSG);
+	for (unsigned form = 0; form < 256; form++)
+		if (form != 4)
+			assert_int_equal(derive_result(65, (uint8_t)form, false),
+					 -EBADMSG);
+	assert_int_equal(derive_result(65, 4, true), -EBADMSG);
+}
+
 static void login_without_pin_has_none(void **state)
 {
 	struct wire_message *message = message_of(WIRE_ORDER_LOGIN);
@@ -404,6 +434,7 @@ int main(void)
 		cmocka_unit_test(start_never_stays_root),
 		cmocka_unit_test(environment_takes_only_names_that_steer_nothing_of_ours),
 		cmocka_unit_test(login_with_two_operations_is_kept),
+		cmocka_unit_test(login_derives_from_points_of_two_curves_only),
 		cmocka_unit_test(login_without_pin_has_none),
 		cmocka_unit_test(login_with_an_empty_pin_is_not_one_without),
 		cmocka_unit_test(login_refuses_what_is_out_of_place),

@@ -67,7 +67,7 @@ const char *certificate_subject(const struct certificate *c);
 const char *certificate_issuer(const struct certificate *c);
 const char *certificate_serial(const struct certificate *c);
 
-/* OpenSSL's own view, borrowed: for trust.c and identity*.c, nobody else. */
+/* OpenSSL's own view, borrowed: for trust.c, identity*.c and envelope_find.c alone. */
 struct x509_st *certificate_x509(const struct certificate *c);
 
 /*

@@ -59,7 +59,7 @@ static bool recipient_has_certificate(const ENVELOPE_RI *recipient, X509 *x509)
 	recipient_names(recipient, &key_id, &serial);
 	if (key_id)
 		return own && ASN1_OCTET_STRING_cmp(key_id, own) == 0;
-	return X509_NAME_cmp(serial->issuer, X509_get_issuer_name(x509)) == 0 &&
+	return serial && X509_NAME_cmp(serial->issuer, X509_get_issuer_name(x509)) == 0 &&
 	       ASN1_INTEGER_cmp(serial->serial, X509_get0_serialNumber(x509)) == 0;
 }
 

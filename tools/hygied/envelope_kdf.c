@@ -40,7 +40,7 @@ static int shared_info_encode(uint8_t **ret_der)
 	return i2d_ENVELOPE_SHARED_INFO(info, ret_der);
 }
 
-static int kdf_run(const struct secret *shared, uint8_t *info, size_t info_size,
+static int kdf_run(struct secret *shared, uint8_t *info, size_t info_size,
 		   struct secret *kek)
 {
 	EVP_KDF *kdf = EVP_KDF_fetch(NULL, "X963KDF", NULL);
@@ -49,10 +49,8 @@ static int kdf_run(const struct secret *shared, uint8_t *info, size_t info_size,
 	char digest[] = "SHA256";
 	OSSL_PARAM parameters[] = {
 		OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
-		/* It is only read, but the type does not say so. */
 		OSSL_PARAM_construct_octet_string(
-			OSSL_KDF_PARAM_KEY, (void *)(uintptr_t)secret_bytes_const(shared),
-			secret_size(shared)),
+			OSSL_KDF_PARAM_KEY, secret_bytes(shared), secret_size(shared)),
 		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, info, info_size),
 		OSSL_PARAM_construct_end(),
 	};
@@ -68,7 +66,8 @@ static int kdf_run(const struct secret *shared, uint8_t *info, size_t info_size,
 
 int envelope_kek_derive(const struct secret *shared, struct secret **ret_kek)
 {
-	cleanup_secret struct secret *kek = NULL;
+	/* OSSL_PARAM does not promise that it only reads. */
+	cleanup_secret struct secret *kek = NULL, *copy = NULL;
 	cleanup_bytes uint8_t *info = NULL;
 	int size = shared_info_encode(&info);
 	int r;
@@ -77,7 +76,10 @@ int envelope_kek_derive(const struct secret *shared, struct secret **ret_kek)
 		return -ENOMEM;
 	r = secret_new(KEK_SIZE, &kek);
 	if (r == 0)
-		r = kdf_run(shared, info, (size_t)size, kek);
+		r = secret_new_from(secret_bytes_const(shared), secret_size(shared),
+				    &copy);
+	if (r == 0)
+		r = kdf_run(copy, info, (size_t)size, kek);
 	ERR_clear_error();
 	if (r < 0)
 		return r;

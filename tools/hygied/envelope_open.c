@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/rand.h>
+#include <string.h>
 
 /* Of what was given, the content key; no branch depends on it. */
 static int content_key_choose(const struct secret *given, struct secret **ret_key)
@@ -70,10 +71,12 @@ static int content_decrypt(const struct envelope *envelope, const struct secret 
 	const ASN1_OCTET_STRING *encrypted = data->content->encrypted;
 	cleanup_secret struct secret *content = NULL;
 	int size = 0, rest = 0;
+	uint8_t mac[MAC_SIZE];
 	int r;
 
 	if (!context)
 		return -ENOMEM;
+	memcpy(mac, ASN1_STRING_get0_data(data->mac), sizeof(mac));
 	r = secret_new(CONTENT_SIZE_MAX + MAC_SIZE, &content);
 	if (r < 0)
 		return r;
@@ -82,9 +85,7 @@ static int content_decrypt(const struct envelope *envelope, const struct secret 
 	    EVP_DecryptUpdate(context, secret_bytes(content), &size,
 			      ASN1_STRING_get0_data(encrypted),
 			      ASN1_STRING_length(encrypted)) != 1 ||
-	    EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, MAC_SIZE,
-				/* It is only read, but the type does not say so. */
-				(void *)(uintptr_t)ASN1_STRING_get0_data(data->mac)) != 1)
+	    EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, MAC_SIZE, mac) != 1)
 		return -EIO;
 	if (EVP_DecryptFinal_ex(context, secret_bytes(content) + size, &rest) != 1)
 		return -EKEYREJECTED;
