@@ -217,21 +217,20 @@ static int do_open_by(char **words)
 
 static int recovery_write(EVP_PKEY *key, const struct secret *passphrase, char **words)
 {
-	FILE *public = fopen(words[0], "we"), *locked = fopen(words[1], "we");
+	FILE *half = fopen(words[0], "we"), *locked = fopen(words[1], "we");
 	uint8_t *der = NULL;
 	size_t size = 0;
 	int r;
 
 	r = recovery_key_lock(key, passphrase, &der, &size);
-	if (public && locked && r == 0) {
-		(void)PEM_write_PUBKEY(public, key);
+	if (half && locked && r == 0) {
+		(void)PEM_write_PUBKEY(half, key);
 		(void)fwrite(der, 1, size, locked);
 		(void)printf("%.*s\n", (int)secret_size(passphrase),
 			     (const char *)secret_bytes_const(passphrase));
 	}
 	OPENSSL_free(der);
-	return !public || fclose(public) != 0 || !locked || fclose(locked) != 0 ? -EIO
-										: r;
+	return !half || fclose(half) != 0 || !locked || fclose(locked) != 0 ? -EIO : r;
 }
 
 static int do_recovery(char **words)

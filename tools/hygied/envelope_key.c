@@ -56,16 +56,16 @@ int envelope_key_id(const struct evp_pkey_st *key, uint8_t ret_id[ENVELOPE_KEY_I
 {
 	cleanup_bytes uint8_t *spki = NULL;
 	int spki_size = i2d_PUBKEY(key, &spki), size;
-	X509_PUBKEY *public = NULL;
+	X509_PUBKEY *parts = NULL;
 	const uint8_t *at = spki, *bits;
 	int r = -ENOMEM;
 
 	if (spki_size > 0)
-	public = d2i_X509_PUBKEY(NULL, &at, spki_size);
-	if (public && X509_PUBKEY_get0_param(NULL, &bits, &size, NULL, public) == 1 &&
+		parts = d2i_X509_PUBKEY(NULL, &at, spki_size);
+	if (parts && X509_PUBKEY_get0_param(NULL, &bits, &size, NULL, parts) == 1 &&
 	    EVP_Digest(bits, (size_t)size, ret_id, NULL, EVP_sha1(), NULL) == 1)
 		r = 0;
-	X509_PUBKEY_free(public);
+	X509_PUBKEY_free(parts);
 	ERR_clear_error();
 	return r;
 }
