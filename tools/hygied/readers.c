@@ -174,9 +174,11 @@ static void watch_settle(const struct readers *readers, struct watch *watch)
 		watch->rounds++;
 }
 
-/* Reports every reader that changed. */
-static void watch_take(struct readers *readers, struct watch *watch)
+/* Reports every reader that changed; true when the list itself may have. */
+static bool watch_take(struct readers *readers, struct watch *watch)
 {
+	bool relist = false;
+
 	watch->unsettled = false;
 	for (DWORD i = 0; i < watch->count; i++) {
 		SCARD_READERSTATE *state = &watch->states[i];
@@ -188,42 +190,38 @@ static void watch_take(struct readers *readers, struct watch *watch)
 		}
 		if (!(state->dwEventState & SCARD_STATE_CHANGED))
 			continue;
-		if (i > 0 && !(state->dwEventState &
+		if (i == 0 || (state->dwEventState &
 			       (SCARD_STATE_UNKNOWN | SCARD_STATE_UNAVAILABLE)))
+			relist = true;
+		else
 			tell_reader(readers, watch->names[i], state);
 		state->dwCurrentState = state->dwEventState;
 	}
+	return relist;
 }
 
-/*
- * pcscd 1.9.9 does not tell of a reader that comes between the list and the call: after
- * each event the list is read again a few times, then never.
- */
 static void watch_run(struct readers *readers, SCARDCONTEXT context)
 {
 	struct watch watch = { .count = 1 };
+	bool relist = true;
 	LONG rv;
 
 	memcpy(watch.names[0], PNP_NAME, sizeof(PNP_NAME));
 	watch.states[0].szReader = watch.names[0];
 	while (!readers->stopping) {
-		if (watch_refresh(readers, &watch, context) != SCARD_S_SUCCESS)
+		if (relist && watch_refresh(readers, &watch, context) != SCARD_S_SUCCESS)
 			return;
-		rv = SCardGetStatusChange(context,
-					  watch.rounds < SETTLE_ROUNDS
-						  ? SETTLE_MS << watch.rounds
-						  : WAIT_MS,
-					  watch.states, watch.count);
+		rv = SCardGetStatusChange(context, WAIT_MS, watch.states, watch.count);
 		if (rv != SCARD_S_SUCCESS && rv != SCARD_E_TIMEOUT &&
 		    rv != SCARD_E_UNKNOWN_READER)
 			return;
-		watch_take(readers, &watch);
-		if (watch.unsettled)
-			watch_settle(readers, &watch);
-		else if (rv != SCARD_E_TIMEOUT)
+		relist = watch_take(readers, &watch) || rv == SCARD_E_UNKNOWN_READER;
+		if (!watch.unsettled) {
 			watch.rounds = 0;
-		else if (watch.rounds < SETTLE_ROUNDS)
-			watch.rounds++;
+			continue;
+		}
+		watch_settle(readers, &watch);
+		relist = true; /* what came meanwhile is told to nobody */
 	}
 }
 
