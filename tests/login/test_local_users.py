@@ -46,7 +46,7 @@ def test_user_asking_three_times_for_anothers_card_spends_no_try(station, alice)
         for user in ("mallory", None, "mallory"):
             result = station.login(user, WRONG, uid=uid_of("mallory"))
             assert (result.code, result.prompts()) == (pam.PAM_AUTH_ERR, [])
-            assert "another user" in result.text
+            assert "The card in the reader is not mallory's" in result.text
         assert (card.verify_count(), card.tries()) == (0, 3)
 
 
