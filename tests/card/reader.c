@@ -114,6 +114,7 @@ static void reader_answer_now(struct reader *reader)
 
 	reader->answering = false;
 	reader->commanded = false;
+	reader->heard_us = clock_us(); /* it waited for us: that was no silence of its */
 	journal_answer(&reader->journal, &reader->answer);
 	r = reader->driver->answer(&reader->connection, &reader->answer);
 	if (r < 0)
