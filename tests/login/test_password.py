@@ -39,15 +39,6 @@ def set_password(password):
     subprocess.run(["chpasswd"], input="alice:" + password, text=True, check=True)
 
 
-@pytest.fixture(scope="module")
-def alice(station):
-    content = station.make_card("alice")
-    with station.card(content):
-        station.wait_ready()
-        station.enrol("alice")
-    return content
-
-
 @pytest.fixture
 def card(station, alice):
     with station.card(alice) as running:

@@ -60,10 +60,10 @@ def finished(station, since):
             for line in station.log()[since:].splitlines() if "audit: authenticate: " in line]
 
 
-def busy_card(station, card, *services):
+def busy_card(station, card, *services, **options):
     """The first of `services` has the card, which is slow; the others type one after another
     while it works. Returns all, and where the log was."""
-    everybody = people(station, *services)
+    everybody = people(station, *services, **options)
     since = len(station.log())
     card.reset_count()
     card.latency(LATENCY)
@@ -100,15 +100,7 @@ def test_who_waits_long_is_told_and_who_is_served_is_not(station, card):
 def test_wrong_pin_that_blocks_the_card_ends_the_queue_without_another_try(station, alice):
     with station.card(alice, tries=1) as card:
         station.wait_ready()
-        everybody = people(station, "sudo", "su", "kde", pin="654321")
-        since = len(station.log())
-        card.reset_count()
-        card.latency(LATENCY)
-        everybody[0].type()
-        card.wait_verify()
-        for number, person in enumerate(everybody[1:], 1):
-            person.type()
-            queued(station, number, since)
+        everybody, _ = busy_card(station, card, "sudo", "su", "kde", pin="654321")
         assert [person.result().code for person in everybody] == [
             pam.PAM_AUTH_ERR, pam.PAM_MAXTRIES, pam.PAM_MAXTRIES]
         assert card.verify_count() == 1
