@@ -5,6 +5,8 @@
  */
 #include "locker_record.h"
 
+#include "process.h"
+
 #include "libhygie/error_text.h"
 #include "libhygie/log.h"
 
@@ -18,7 +20,6 @@
 #include <sys/file.h>
 #include <sys/syscall.h>
 
-#define FIELDS_BEFORE_START 20 /* blanks between the command's name and the time */
 #define TEXT_MAX 512
 
 struct locker_record {
@@ -28,21 +29,9 @@ struct locker_record {
 /* In ticks since the machine started; 0 where the process is gone. */
 static uint64_t start_of(pid_t pid)
 {
-	char path[64], text[1024];
-	cleanup_close int fd = -1;
-	const char *at;
-	ssize_t n;
+	uint64_t start = 0;
 
-	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	if (n <= 0)
-		return 0;
-	text[n] = '\0';
-	at = strrchr(text, ')'); /* the name may hold anything */
-	for (int i = 0; at && i < FIELDS_BEFORE_START; i++)
-		at = strchr(at + 1, ' ');
-	return at ? strtoull(at, NULL, 10) : 0;
+	return process_field(pid, PROCESS_START, &start) ? start : 0;
 }
 
 int locker_record_open(const char *session, struct locker_record **ret_record)

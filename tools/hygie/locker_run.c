@@ -5,6 +5,8 @@
  */
 #include "locker_run.h"
 
+#include "process.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -16,8 +18,7 @@
 
 #define SLEEP_FD_VARIABLE "XSS_SLEEP_LOCK_FD="
 #define STRANGERS_MAX 64
-#define FIELDS_BEFORE_FLAGS 7 /* blanks between the command's name and the flags */
-#define PF_EXITING 0x4u       /* as in Linux, include/linux/sched.h */
+#define PF_EXITING 0x4u /* as in Linux, include/linux/sched.h */
 
 struct pids {
 	pid_t pid[STRANGERS_MAX];
@@ -169,21 +170,9 @@ static int on_child(sd_event_source *source, const struct signalfd_siginfo *info
  */
 static bool is_alive(pid_t pid)
 {
-	char path[64], text[1024];
-	cleanup_close int fd = -1;
-	const char *at;
-	ssize_t n;
+	uint64_t flags;
 
-	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	if (n <= 0)
-		return false;
-	text[n] = '\0';
-	at = strrchr(text, ')');
-	for (int i = 0; at && i < FIELDS_BEFORE_FLAGS; i++)
-		at = strchr(at + 1, ' ');
-	return at && (strtoul(at, NULL, 10) & PF_EXITING) == 0;
+	return process_field(pid, PROCESS_FLAGS, &flags) && (flags & PF_EXITING) == 0;
 }
 
 static int on_evidence(sd_event_source *source, int fd, uint32_t events, void *userdata)

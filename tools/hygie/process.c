@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Runs a program and collects what it says; see process.h.
+ * Runs a program and collects what it says, or looks at one; see process.h.
  */
 #include "process.h"
 
@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -81,4 +83,26 @@ int process_run(char *const argv[], char ret_output[PROCESS_OUTPUT_MAX])
 		if (errno != EINTR)
 			return -errno;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+bool process_field(pid_t pid, enum process_field field, uint64_t *ret_value)
+{
+	char path[64], text[1024];
+	cleanup_close int fd = -1;
+	const char *at;
+	ssize_t n;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	at = strrchr(text, ')'); /* the name may hold anything */
+	for (int i = 0; at && i < (int)field; i++)
+		at = strchr(at + 1, ' ');
+	if (!at)
+		return false;
+	*ret_value = strtoull(at, NULL, 10);
+	return true;
 }

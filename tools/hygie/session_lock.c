@@ -7,6 +7,7 @@
 #include "command.h"
 #include "countdown.h"
 #include "language.h"
+#include "libhygie/deadline.h"
 #include "libhygie/error_text.h"
 #include "libhygie/log.h"
 #include "libhygie/protocol.h"
@@ -42,14 +43,6 @@ struct session_lock {
 	bool crying;              /* hygied is to be asked for help */
 	bool leaving;             /* ends with the lock */
 };
-
-static uint64_t now(void)
-{
-	struct timespec time;
-
-	(void)clock_gettime(CLOCK_BOOTTIME, &time);
-	return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_nsec / 1000;
-}
 
 /* What waits until logind knows the truth: to cry for help, and to leave. */
 static void settle(struct session_lock *self)
@@ -110,11 +103,11 @@ static void act(struct session_lock *self, unsigned acts)
 
 static void step(struct session_lock *self, enum lock_event event)
 {
-	unsigned acts = screen_lock_step(&self->screen, event, now());
+	unsigned acts = screen_lock_step(&self->screen, event, boottime_now());
 
 	while ((acts & LOCK_START) && !start(self)) {
 		act(self, acts);
-		acts = screen_lock_step(&self->screen, LOCK_BROKE, now());
+		acts = screen_lock_step(&self->screen, LOCK_BROKE, boottime_now());
 	}
 	act(self, acts);
 	set_timer(self);

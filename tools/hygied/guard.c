@@ -9,6 +9,7 @@
 #include "hygied/logind.h"
 #include "hygied/policy.h"
 #include "hygied/session.h"
+#include "libhygie/deadline.h"
 #include "libhygie/error_text.h"
 #include "libhygie/log.h"
 
@@ -45,15 +46,6 @@ struct guard {
 };
 
 static void step(struct guarded *guarded, enum removal_event event);
-
-/* Suspended time counts: a card that left before must not gain by it. */
-static uint64_t now(void)
-{
-	struct timespec time;
-
-	(void)clock_gettime(CLOCK_BOOTTIME, &time);
-	return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_nsec / 1000;
-}
 
 static struct guarded *find(const struct guard *guard, const char *session)
 {
@@ -183,7 +175,7 @@ static void step(struct guarded *guarded, enum removal_event event)
 {
 	struct guard *guard = guarded->guard;
 	struct removal_rule rule = rule_of(guarded);
-	uint64_t moment = now();
+	uint64_t moment = boottime_now();
 	enum removal_act what;
 
 	what = removal_step(&guarded->removal, &rule, event, moment);
@@ -295,7 +287,7 @@ bool guard_look(const struct guard *guard, const char *session,
 		struct guard_view *ret_view)
 {
 	const struct guarded *guarded = find(guard, session);
-	uint64_t moment = now();
+	uint64_t moment = boottime_now();
 
 	if (!guarded)
 		return false;

@@ -7,13 +7,23 @@
 #include <limits.h>
 #include <time.h>
 
-uint64_t monotonic_now(void)
+/* Cannot fail: these clocks exist on every Linux and the pointer is ours. */
+static uint64_t clock_now(clockid_t clock)
 {
 	struct timespec now;
 
-	/* Cannot fail: the clock exists on every Linux and the pointer is ours. */
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	(void)clock_gettime(clock, &now);
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+uint64_t monotonic_now(void)
+{
+	return clock_now(CLOCK_MONOTONIC);
+}
+
+uint64_t boottime_now(void)
+{
+	return clock_now(CLOCK_BOOTTIME);
 }
 
 uint64_t deadline_after(unsigned milliseconds)

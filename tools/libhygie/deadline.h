@@ -10,6 +10,9 @@
 /* Now, in microseconds of CLOCK_MONOTONIC. */
 uint64_t monotonic_now(void);
 
+/* The same of CLOCK_BOOTTIME, on which the time of a suspended machine counts. */
+uint64_t boottime_now(void);
+
 /* The moment `milliseconds` from now. */
 uint64_t deadline_after(unsigned milliseconds);
 
