@@ -14,6 +14,10 @@ enum fault_action faults_arrival(struct faults *faults)
 	}
 	if (faults->silent_from && faults->silent_from <= faults->seen)
 		return FAULT_SILENT;
+	if (faults->reset_at == faults->seen) {
+		faults->reset_at = 0;
+		return FAULT_RESET;
+	}
 	return FAULT_NONE;
 }
 

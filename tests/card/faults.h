@@ -15,6 +15,7 @@ struct faults {
 	uint64_t remove_at;
 	uint64_t remove_after;
 	uint64_t silent_from;
+	uint64_t reset_at;
 	uint64_t garbage_at;
 	uint64_t sw_at;
 	size_t garbage_len; /* 0: a random length up to 64 */
@@ -25,6 +26,7 @@ enum fault_action {
 	FAULT_NONE,
 	FAULT_REMOVE, /* the card is gone before it answers */
 	FAULT_SILENT, /* it does not answer, now and from now on */
+	FAULT_RESET,  /* it was reset a moment before, and answers */
 };
 
 /* Counts one command APDU and says what happens on its arrival. */

@@ -27,6 +27,11 @@ static void order_remove_after(struct order *order)
 	order_at(order, &order->reader->faults.remove_after);
 }
 
+static void order_reset_at(struct order *order)
+{
+	order_at(order, &order->reader->faults.reset_at);
+}
+
 static void order_silent_at(struct order *order)
 {
 	order_at(order, &order->reader->faults.silent_from);
@@ -154,6 +159,7 @@ static void order_pin_always(struct order *order)
 const struct order_entry order_fault_table[] = {
 	{ "remove-at", 2, order_remove_at, "N: vanish upon the N-th APDU, unanswered" },
 	{ "remove-after", 2, order_remove_after, "N: vanish after the N-th answer" },
+	{ "reset-at", 2, order_reset_at, "N: reset as the N-th APDU arrives" },
 	{ "silent-at", 2, order_silent_at, "N: no answer from the N-th on, until speak" },
 	{ "speak", 1, order_speak, "answer again, the held APDU first" },
 	{ "garbage-at", 2, order_garbage_at, "N [LEN]: the N-th answer is random" },

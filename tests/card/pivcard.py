@@ -263,6 +263,10 @@ class PivCard:
     def remove_after(self, number):
         self.order("remove-after", number)
 
+    def reset_at(self, number):
+        """As by a reset that pcscd lets into another program's transaction."""
+        self.order("reset-at", number)
+
     def silent_at(self, number):
         """No answer from that APDU on, until speak(); the ATR is still there."""
         self.order("silent-at", number)

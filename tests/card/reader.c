@@ -136,6 +136,10 @@ static void reader_perform(struct reader *reader, const struct bytes *command)
 
 static void reader_command(struct reader *reader, const struct bytes *command)
 {
+	enum fault_action action = faults_arrival(&reader->faults);
+
+	if (action == FAULT_RESET)
+		card_reset(&reader->card);
 	journal_add(&reader->journal, command->data, command->len,
 		    applet_name(reader->card.selected), reader->resets, clock_us());
 	if (reader->verbose)
@@ -143,7 +147,7 @@ static void reader_command(struct reader *reader, const struct bytes *command)
 			apdu_ins_name(command->len > 1 ? command->data[1] : 0),
 			command->len);
 	reader->commanded = true;
-	switch (faults_arrival(&reader->faults)) {
+	switch (action) {
 	case FAULT_REMOVE:
 		reader_remove(reader);
 		break;
@@ -152,6 +156,7 @@ static void reader_command(struct reader *reader, const struct bytes *command)
 		bytes_clear(&reader->held);
 		bytes_add(&reader->held, command->data, command->len);
 		break;
+	case FAULT_RESET:
 	case FAULT_NONE:
 		reader_perform(reader, command);
 		break;

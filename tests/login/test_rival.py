@@ -173,6 +173,18 @@ def test_rival_that_takes_the_reader_while_the_prompt_waits_costs_no_try(station
     works_again(station, card)
 
 
+def pins_sent(card):
+    """The applet that was selected at each VERIFY with a PIN."""
+    return [apdu.applet for apdu in card.log() if apdu.name == "VERIFY" and apdu.lc > 0]
+
+
+def spent_once_at_most(card, pins):
+    """pcscd 1.9.9 lets a reset that it admitted before our transaction into it now and then. The
+    PIN then meets a card with nothing selected, which refuses the command as unknown and counts
+    nothing; OpenSC selects PIV and sends it again."""
+    return pins.count("piv") <= 1 and set(pins) <= {"piv", "none"} and card.tries() >= 2
+
+
 def test_rival_that_resets_all_the_time_never_makes_a_login_spend_two_tries(station, card):
     with scard.Context() as pcsc, pcsc.connect() as connection:
         for pin in [st.PIN, "654321"] * 3:
@@ -185,15 +197,12 @@ def test_rival_that_resets_all_the_time_never_makes_a_login_spend_two_tries(stat
             assert result.after_answer < DEADLINE + MARGIN
             assert result.code in ((pam.PAM_SUCCESS, pam.PAM_AUTHINFO_UNAVAIL) if pin == st.PIN
                                    else (pam.PAM_AUTH_ERR, pam.PAM_AUTHINFO_UNAVAIL))
-            assert card.verify_count() <= 1
-            assert card.misdirected_count() == 0
+            assert spent_once_at_most(card, pins_sent(card)), card.log()
             assert resets.count > 0
     works_again(station, card)
 
 
 def test_rude_rival_that_resets_by_disconnecting_never_gets_the_pin_sent_astray(station, card):
-    """pcscd 1.9.9 lets such a reset into our transaction now and then: the card's own default is
-    selected then, which is nobody's application."""
     for _ in range(5):
         station.wait_ready()
         card.reset_count()
@@ -202,8 +211,23 @@ def test_rude_rival_that_resets_by_disconnecting_never_gets_the_pin_sent_astray(
         rude[0].__exit__()
         assert result.after_answer < DEADLINE + MARGIN
         assert result.code in (pam.PAM_SUCCESS, pam.PAM_AUTHINFO_UNAVAIL)
-        assert card.verify_count() <= 1
-        assert {apdu.applet for apdu in card.log() if apdu.name == "VERIFY"} <= {"piv", "none"}
+        assert spent_once_at_most(card, pins_sent(card)), card.log()
+    works_again(station, card)
+
+
+def test_reset_just_before_the_pin_arrives_costs_one_try_though_opensc_sends_it_again(station,
+                                                                                     card):
+    """The one moment of such a reset that matters, met on purpose."""
+    station.wait_ready()
+    card.reset_count()
+    assert station.login("alice", st.PIN).code == pam.PAM_SUCCESS
+    verify = [apdu.name for apdu in card.log()].index("VERIFY") + 1
+    station.wait_ready()
+    card.reset_count()
+    result = station.login("alice", lambda: (card.reset_at(verify), "654321")[1])
+    assert result.code == pam.PAM_AUTH_ERR
+    assert pins_sent(card) == ["none", "piv"]
+    assert card.tries() == 2
     works_again(station, card)
 
 
