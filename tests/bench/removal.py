@@ -149,6 +149,15 @@ def wakeups(pids):
     return total
 
 
+def settled(value):
+    """What it is once it stayed for a second: the last request's end was dealt with by then."""
+    while True:
+        before = value()
+        time.sleep(1)
+        if value() == before:
+            return before
+
+
 def idle(machine):
     """Wake-ups of hygied and the card's warm helper in a minute; the watchdog is off."""
     main = int(machine.run("systemctl", "show", "-p", "MainPID", "--value",
@@ -157,7 +166,7 @@ def idle(machine):
     machine.wait_ready()
     pids = [int(word) for word in group.read_text().split()]
     assert main and len(pids) == 2, pids
-    before = wakeups(pids)
+    before = settled(lambda: wakeups(pids))
     time.sleep(IDLE_SECONDS)
     return (wakeups(pids) - before) * 60 / IDLE_SECONDS
 
