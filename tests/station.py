@@ -167,7 +167,15 @@ class Station:
         """The running card; inserted unless absent=True. Out for everybody when it ends."""
         with pivcard.PivCard(content, **options) as card:
             yield card
+            self.wait_idle(card)
         self.wait_empty()
+
+    def wait_idle(self, card):
+        """Until hygied does nothing with the card. pcscd 1.9.9 that fails to reset a card just as
+        it goes may take the reader for empty with the next card in it, or for full without."""
+        if self.pcscd.process and self.hygied:
+            card.clear_faults()
+            self.wait_readers(wire.at_rest)
 
     def wait_empty(self, timeout=PATIENCE):
         """Until pcscd and hygied know of no card: the next one is then no surprise."""
@@ -234,13 +242,14 @@ class Station:
             self.log(), readers, self.pcscd_view()))
 
     def pcscd_view(self):
-        """What pcscd itself says of the readers, for messages."""
+        """What pcscd itself says of the readers, and what it does, for messages."""
         try:
             with rival() as context:
-                return {reader: hex(context.status_change(reader).raw)
+                said = {reader: hex(context.status_change(reader).raw)
                         for reader in context.readers()}
         except scard.SCardError as error:
-            return str(error)
+            said = str(error)
+        return "%s\n%s" % (said, self.pcscd.view())
 
 
 def rival():

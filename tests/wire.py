@@ -131,3 +131,8 @@ def readers(link):
             found[-1].update(problem=message.get("TEXT"), exclusive=message.get("EXCLUSIVE") == 1)
     link.recv(1)  # until hygied hangs up
     return found, message
+
+
+def at_rest(readers):
+    """Whether hygied is at work with no card."""
+    return not any(reader["state"] in ("reading", "busy") for reader in readers)

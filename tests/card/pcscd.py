@@ -50,6 +50,16 @@ class Pcscd:
     def pid(self):
         return self.process.pid
 
+    def view(self):
+        """Its threads' system calls, its reader's connections and the end of its log."""
+        home = pathlib.Path("/proc", str(self.pid))
+        calls = [(task / "syscall").read_text().strip() for task in (home / "task").iterdir()]
+        port = ":%04X " % self._port
+        sockets = [line.split()[1:10] for line in (home / "net" / "tcp").read_text().splitlines()
+                   if port in line]
+        log = (self._home / "log").read_text(errors="replace").splitlines()[-20:]
+        return "\n".join([*calls, *map(" ".join, sockets), *log])
+
     def _configuration(self):
         if not self._home:
             self._home = pathlib.Path(tempfile.mkdtemp(prefix="pcscd-"))

@@ -239,6 +239,8 @@ class Machine:
     def card(self, content, **options):
         with pivcard.PivCard(content, atr=options.pop("atr", "yubikey"), **options) as card:
             yield card
+            card.clear_faults()
+            self.wait_readers(wire.at_rest)  # see Station.wait_idle()
         self.wait_readers(lambda readers: all(one["state"] == "empty" for one in readers))
 
     def enrol(self, user):

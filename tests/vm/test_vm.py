@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """With a kernel of its own: a USB reader is plugged in and unplugged, a card pulled, while
 somebody is logged in on a virtual terminal; the machine sleeps."""
+import contextlib
 import json
+import time
 
 import pytest
 
@@ -131,7 +133,42 @@ def test_session_that_does_not_lock_is_covered_by_the_login_screen_again_and_aga
         guest.wait_until(lambda: guest.foreground() == 2, "to show the login screen again")
 
 
+@contextlib.contextmanager
+def clock_set(guest, seconds):
+    """The wall clock that much ahead, or behind; right again afterwards."""
+    try:
+        guest.run("date", "--set", "@%d" % (time.time() + seconds))
+        yield
+    finally:
+        guest.run("date", "--set", "@%d" % time.time())
+
+
+@pytest.mark.parametrize("seconds", [172800, -172800], ids=["ahead", "back"])
+def test_card_pulled_locks_in_time_though_the_clock_jumped(guest, card, seconds):
+    with console.settings(guest, LOCK), console.login(guest) as session, \
+            console.locker(guest, session):
+        with clock_set(guest, seconds):
+            assert console.phase(guest, session) == "card in"  # the jump alone locks nothing
+            card.remove()
+            wait_phase(guest, session, "locked")
+        assert lock.hint(guest, session)
+        assert audit(guest, session)[-1][0] == "locked"
+        assert audit(guest, session)[-1][1] < 3000
+
+
+def test_clock_set_back_makes_no_grace_longer(guest, card):
+    with console.settings(guest, LOCK + "grace = 2s\n"), console.login(guest) as session, \
+            console.locker(guest, session):
+        card.remove()
+        wait_phase(guest, session, "card out")
+        with clock_set(guest, -172800):
+            wait_phase(guest, session, "locked")
+        assert audit(guest, session)[-1][0] == "locked"
+        assert audit(guest, session)[-1][1] < 5000
+
+
 def test_card_pulled_while_the_machine_sleeps_locks_when_it_wakes(guest, card):
+    """The last on the console: QEMU's text screen stays dark after a sleep."""
     with console.settings(guest, LOCK + "before_sleep = no\n"), console.login(guest) as session, \
             console.locker(guest, session):
         guest.run("systemd-run", "--no-block", "systemctl", "suspend")
