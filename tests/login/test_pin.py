@@ -14,6 +14,7 @@ import pivclient
 import pytest
 import scard
 import station as st
+import wire
 from attack import CONFIG, DEADLINE, MARGIN, eventually, works_again
 from pins import NEW, OTHER, PUK, WRONG, WRONG_PUK, change, changes, unblock
 
@@ -57,6 +58,7 @@ def tries_said(station):
 
 def valid(station, card, pin):
     """Whether the card takes that PIN, without Hygie and for no try of its own."""
+    station.wait_readers(wire.at_rest)  # its reset would come between
     with scard.Context() as pcsc, pcsc.connect(READER) as connection:
         with connection.transaction():
             pivclient.select(connection)
