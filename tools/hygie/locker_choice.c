@@ -25,7 +25,7 @@ static int complain_of_none(const struct options *options)
 static int read_words(char **ret_text, const char *words[OPTION_OPERANDS_MAX],
 		      const char **ret_seen_by)
 {
-	struct file_error error;
+	struct file_error error = { "" };
 	size_t size;
 	int r = trusted_file_read(LOCKER_FILE, 0, FILE_MAX, ret_text, &size, &error);
 
