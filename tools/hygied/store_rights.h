@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who may open a store: changes that root asked for, carried out with the secret of an
+ * opening. Root has no secret, so until then they stand in store.ini as pending and
+ * leaving; docs/store.md.
+ */
+#pragma once
+
+#include "hygied/store_file.h"
+
+/* What store_complete() did. */
+struct store_changes {
+	bool sealed;    /* a new envelope was made */
+	bool caught_up; /* store.ini followed an envelope whose sealing was interrupted */
+	size_t granted; /* pending ones who are holders now */
+	size_t removed; /* leaving ones, or whose time was over, who are none now */
+	uint64_t generation;
+};
+
+/*
+ * Called in each opening, with what it gave (verdict ENVELOPE_OPEN) and the envelope that
+ * it opened: carries out what is pending, if the opener may grant and something is, and
+ * finishes what a power cut interrupted, whoever opens. `opener` is the SHA-256 of the
+ * SPKI of the key that opened: a holder's or the recovery key's. `store` is as loaded,
+ * and is changed as its file is.
+ *
+ * The recipients of the new envelope are the holders of store.ini and the recovery key,
+ * never those of the old envelope. What was sealed for anybody ("-") by hand is sealed
+ * anew, too.
+ *
+ * 0, with what was done; -EBADMSG, with ret_error: a file of the store is not as it must
+ * be (nothing was changed then); -ENOMEM, -EIO, an errno of the file system: the old state
+ * or the new one, each opens. The opening itself goes on in any case.
+ */
+int store_complete(const char *folder, struct store *store,
+		   const struct envelope *envelope, const struct envelope_opened *opened,
+		   const uint8_t opener[HYGIE_KEY_ID_SIZE], time_t now,
+		   struct store_changes *ret_changes,
+		   struct file_error *ret_error) must_check;
+
+/* Whether an opening by a holder who may grant would change something. */
+bool store_wants_completing(const struct store *store, time_t now);
