@@ -67,7 +67,8 @@ const char *certificate_subject(const struct certificate *c);
 const char *certificate_issuer(const struct certificate *c);
 const char *certificate_serial(const struct certificate *c);
 
-/* OpenSSL's own view, borrowed: for trust.c, identity*.c and envelope_find.c alone. */
+/* OpenSSL's own view, borrowed: for trust.c, identity*.c, envelope_find.c and
+ * store_rights.c alone. */
 struct x509_st *certificate_x509(const struct certificate *c);
 
 /*

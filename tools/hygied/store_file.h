@@ -133,6 +133,36 @@ int store_certificate_save(const char *folder, const char *name,
 /* Removes what lies in holders/ and belongs to no holder. 0 or an errno. */
 int store_certificates_tidy(const char *folder, const struct store *store) must_check;
 
+/*
+ * The recovery key's public half, which must be the one that store.ini names: -EBADMSG if
+ * not; the caller frees it by EVP_PKEY_free. And its locked private half, malloc'ed. The
+ * other errors as store_load.
+ */
+int store_recovery_load(const char *folder, const struct store *store,
+			struct evp_pkey_st **ret_key,
+			struct file_error *ret_error) must_check;
+int store_recovery_locked(const char *folder, const char *name, char **ret_der,
+			  size_t *ret_size, struct file_error *ret_error) must_check;
+
+/* Puts both in place, and says in *ret_id what store.ini will name. 0 or an errno. */
+int store_recovery_save(const char *folder, const char *name, struct evp_pkey_st *key,
+			const void *locked, size_t size,
+			uint8_t ret_id[HYGIE_KEY_ID_SIZE]) must_check;
+
+/* SHA-256 of a key's SPKI. 0 or -ENOMEM. */
+int store_key_id(const struct evp_pkey_st *key,
+		 uint8_t ret_id[HYGIE_KEY_ID_SIZE]) must_check;
+
+/*
+ * Reads FOLDER/NAME/FILE whole, malloc'ed, or puts it in place; for the functions above
+ * alone.
+ */
+int store_file_read(const char *folder, const char *name, const char *file, size_t max,
+		    char **ret_bytes, size_t *ret_size,
+		    struct file_error *ret_error) must_check;
+int store_file_write(const char *folder, const char *name, const char *file,
+		     const void *bytes, size_t size) must_check;
+
 /* "FOLDER/NAME/FILE"; -ENAMETOOLONG. `file` may be NULL. */
 int store_path(const char *folder, const char *name, const char *file,
 	       char ret_path[STORE_PATH_SIZE]) must_check;

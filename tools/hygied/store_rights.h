@@ -40,3 +40,10 @@ int store_complete(const char *folder, struct store *store,
 
 /* Whether an opening by a holder who may grant would change something. */
 bool store_wants_completing(const struct store *store, time_t now);
+
+/*
+ * Puts an envelope for the store's generation in place, sealed to all its holders,
+ * whatever their state, and the recovery key: for a new store. Errors as above.
+ */
+int store_seal(const char *folder, const struct store *store, const struct secret *secret,
+	       struct file_error *ret_error) must_check;
