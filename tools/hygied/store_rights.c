@@ -58,7 +58,7 @@ static bool opener_grants(const struct store *store,
 
 	if (memcmp(opener, store->recovery, HYGIE_KEY_ID_SIZE) == 0)
 		return true;
-	return holder && holder->grants && holder->state == RIGHT_HELD &&
+	return holder && holder->grants &&
 	       store_holder_admit(holder, now) == ADMISSION_OK;
 }
 
