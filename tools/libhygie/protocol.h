@@ -10,6 +10,10 @@
  *	hygie-token -> hygied	REPORT_TOKEN, REPORT_CERTIFICATE*, REPORT_READY; REPORT_DONE;
  *				or REPORT_FAILED at any point
  *
+ *	hygied  -> hygie-store	KEEPER_INIT, _OPEN, _NOTE, _STATUS, _CLOSE, _REPRIEVE
+ *	hygie-store -> hygied	an answer to each; OPENED, BUSY, CLOSED also unasked, to
+ *				everybody who is connected
+ *
  * One request per connection. The protocol is private to one version of Hygie.
  */
 #pragma once
@@ -28,6 +32,9 @@
 #define HYGIE_PIN_MAX 64     /* bytes of a PIN, without terminator */
 #define HYGIE_KEY_ID_SIZE 32 /* SHA-256 of a SubjectPublicKeyInfo */
 #define HYGIE_CERTIFICATES_MAX 16
+#define HYGIE_NOTE_MAX 4096   /* bytes that hygied leaves with a store's keeper */
+#define HYGIE_PATH_MAX 256    /* a folder of a store */
+#define HYGIE_HOLDERS_TOLD 16 /* programs that keep a store busy; more are not told */
 
 enum wire_type {
 	WIRE_REQUEST_AUTHENTICATE = 0x0101,
@@ -59,6 +66,19 @@ enum wire_type {
 	WIRE_REPORT_READY = 0x0403,
 	WIRE_REPORT_DONE = 0x0404,
 	WIRE_REPORT_FAILED = 0x0405,
+
+	WIRE_KEEPER_INIT = 0x0501,   /* TAG_CIPHER, TAG_MOUNT, TAG_GROUP_ID, TAG_SECRET */
+	WIRE_KEEPER_OPEN = 0x0502,   /* TAG_CIPHER, TAG_MOUNT, TAG_SECRET, TAG_NOTE */
+	WIRE_KEEPER_NOTE = 0x0503,   /* TAG_NOTE */
+	WIRE_KEEPER_STATUS = 0x0504, /* answered by STATE */
+	WIRE_KEEPER_CLOSE = 0x0505,  /* answered by CLOSED or BUSY, then CLOSED */
+	WIRE_KEEPER_REPRIEVE = 0x0506, /* a CLOSE that is pending is taken back */
+	WIRE_KEEPER_DONE = 0x0601,     /* of INIT, NOTE, REPRIEVE */
+	WIRE_KEEPER_FAILED = 0x0602,   /* TAG_FAILURE; TAG_TEXT for the log */
+	WIRE_KEEPER_OPENED = 0x0603,
+	WIRE_KEEPER_BUSY = 0x0604,   /* a group of TAG_PROCESS for each program */
+	WIRE_KEEPER_CLOSED = 0x0605, /* TAG_FAILURE: KEEPER_DIED, where nobody asked */
+	WIRE_KEEPER_STATE = 0x0606,  /* TAG_STATE, TAG_NOTE, TAG_SINCE; groups as BUSY */
 };
 
 enum wire_tag {
@@ -133,7 +153,36 @@ enum wire_tag {
 	TAG_NEW_PIN = 0x5A,    /* secret bytes; absent: pin-pad */
 	TAG_UNBLOCK_BY = 0x5B, /* u32, enum token_unblock, with TOKEN_PIN_UNBLOCK */
 	TAG_NO_PIN_PAD = 0x5C, /* u32, not 0: the reader's keys are not used */
+
+	/* hygied and hygie-store, and what is told of stores */
+	TAG_STORE = 0x70,  /* string, a store's name */
+	TAG_CIPHER = 0x71, /* string, folder of the encrypted files */
+	TAG_MOUNT = 0x72,  /* string, folder where they are seen */
+	TAG_NOTE = 0x73,   /* bytes, at most HYGIE_NOTE_MAX: hygied's own */
+	TAG_SINCE = 0x74,  /* u64, seconds since 1970 */
+	TAG_PROCESS =
+		0x75, /* u32, pid: begins a group with TAG_USER_ID, TAG_NAME, TAG_FILE */
+	TAG_FILE = 0x76,    /* string, printable */
+	TAG_FAILURE = 0x77, /* u32, enum keeper_failure */
 };
+
+/* Why a store's keeper did not do what it was told. */
+enum keeper_failure {
+	KEEPER_FAULT = 0,    /* of the machine or ours; the log says more */
+	KEEPER_WRONG_SECRET, /* it does not open this store */
+	KEEPER_BAD_CIPHER,   /* the folder of the encrypted files is missing or unfit */
+	KEEPER_BAD_MOUNT,    /* so is the mount point, or it is not empty */
+	KEEPER_SLOW,         /* gocryptfs did not answer in time */
+	KEEPER_WRONG_TIME,   /* not in this state: opening, closing, not open */
+	KEEPER_DIED,         /* gocryptfs ended, and nobody had asked for it */
+	KEEPER_MISSING,      /* gocryptfs is not installed */
+};
+
+/* TAG_STATE of KEEPER_STATE. */
+#define KEEPER_STATE_SHUT "shut"
+#define KEEPER_STATE_OPENING "opening"
+#define KEEPER_STATE_OPEN "open"
+#define KEEPER_STATE_CLOSING "closing" /* asked to, and busy */
 
 /* TAG_FLAGS of a request. */
 enum request_flag {
@@ -204,6 +253,8 @@ enum protocol_state {
 	PROTOCOL_TOKEN_READY,    /* hygie-token waits for ORDER_LOGIN */
 	PROTOCOL_TOKEN_WARMING,  /* hygied waits for what ORDER_START finds */
 	PROTOCOL_TOKEN_WORKING,  /* hygied waits for what ORDER_LOGIN does */
+	PROTOCOL_KEEPER,         /* hygie-store waits for orders */
+	PROTOCOL_KEEPER_REPORTS, /* hygied waits for what hygie-store says */
 };
 
 /* Whether a message of `type` may come in `state`; what is not in the table may not. */
