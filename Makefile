@@ -51,10 +51,11 @@ CLIENT_SRC := $(addprefix tools/libhygie/,catalogue.c client.c deadline.c outcom
 LIB_SRC := $(wildcard tools/libhygie/*.c)
 DAEMON_SRC := $(filter-out tools/hygied/main.c,$(wildcard tools/hygied/*.c))
 TOKEN_SRC := $(filter-out tools/hygie-token/main.c,$(wildcard tools/hygie-token/*.c))
+STORE_SRC := $(wildcard tools/hygie-store/*.c)
 COMMAND_SRC := $(filter-out tools/hygie/hygie.c,$(wildcard tools/hygie/*.c))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 
-PROGRAMS := $(addprefix $(BUILD)/,pam_hygie.so libhygie.so.0 hygied hygie-token hygie)
+PROGRAMS := $(addprefix $(BUILD)/,pam_hygie.so libhygie.so.0 hygied hygie-token hygie-store hygie)
 MAN := $(patsubst docs/man/%.scd,$(BUILD)/man/%,$(wildcard docs/man/*.scd))
 
 all: $(PROGRAMS) $(MAN)
@@ -91,6 +92,9 @@ $(BUILD)/hygie-token: $(call objects,tools/hygie-token/main.c) $(BUILD)/hygie-to
 		$(BUILD)/libhygie.a
 	@echo "  link $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(TOKEN_LIBS)
+$(BUILD)/hygie-store: $(call objects,$(STORE_SRC)) $(BUILD)/libhygie.a
+	@echo "  link $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(call libs,libsystemd inih)
 COMMAND_LIBS = $(call libs,jansson libsystemd inih)
 $(BUILD)/hygie: $(call objects,tools/hygie/hygie.c) $(BUILD)/hygie.a $(BUILD)/libhygie.a
 	@echo "  link $@"
@@ -159,6 +163,9 @@ install: all
 	install -D -m 755 $(BUILD)/hygied $(DESTDIR)$(PREFIX)/sbin/hygied
 	install -D -m 755 $(BUILD)/hygie $(DESTDIR)$(PREFIX)/bin/hygie
 	install -D -m 755 $(BUILD)/hygie-token $(DESTDIR)$(LIBEXECDIR)/hygie-token
+	install -D -m 755 $(BUILD)/hygie-store $(DESTDIR)$(LIBEXECDIR)/hygie-store
+	install -D -m 644 -t $(DESTDIR)$(UNITDIR) udev/hygie-store@.service
+	sed -i 's|=/usr/libexec/hygie/|=$(LIBEXECDIR)/|' $(DESTDIR)$(UNITDIR)/hygie-store@.service
 	install -d -m 755 $(DESTDIR)$(DATADIR)/hygie/cards.d $(DESTDIR)$(SYSCONFDIR)/hygie/ca \
 		$(DESTDIR)$(SYSCONFDIR)/hygie/cards.d $(DESTDIR)$(SYSCONFDIR)/hygie/hygie.conf.d
 	install -d -m 700 $(DESTDIR)$(STATEDIR)

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Searching /proc; see holders.h. A process that ends meanwhile holds nothing.
+ */
+#include "hygie-store/holders.h"
+
+#include "libhygie/printable.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+struct search {
+	dev_t device;
+	int folder; /* of the process */
+	struct holder *holder;
+};
+
+/* AT_STATX_DONT_SYNC and no field asked for: the file system is not asked. */
+static bool is_there(const struct search *search, const char *link)
+{
+	struct statx status;
+
+	return statx(search->folder, link, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, 0,
+		     &status) == 0 &&
+	       makedev(status.stx_dev_major, status.stx_dev_minor) == search->device;
+}
+
+static void note_file(const struct search *search, const char *link)
+{
+	char target[PATH_MAX];
+	ssize_t size = readlinkat(search->folder, link, target, sizeof(target));
+
+	(void)printable_copy(search->holder->file, sizeof(search->holder->file), target,
+			     size > 0 ? (size_t)size : 0);
+}
+
+static bool holds_link(const struct search *search, const char *link)
+{
+	if (!is_there(search, link))
+		return false;
+	note_file(search, link);
+	return true;
+}
+
+static bool holds_open_file(const struct search *search)
+{
+	int fd = openat(search->folder, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *files = fd >= 0 ? fdopendir(fd) : NULL;
+	const struct dirent *entry;
+	bool found = false;
+
+	if (!files) {
+		if (fd >= 0)
+			(void)close(fd);
+		return false;
+	}
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): a stream of our own */
+	while (!found && (entry = readdir(files))) {
+		char link[NAME_MAX + 4];
+
+		(void)snprintf(link, sizeof(link), "fd/%s", entry->d_name);
+		found = entry->d_name[0] != '.' && holds_link(search, link);
+	}
+	(void)closedir(files);
+	return found;
+}
+
+static bool holds_mapped_file(const struct search *search)
+{
+	int fd = openat(search->folder, "maps", O_RDONLY | O_CLOEXEC);
+	FILE *maps = fd >= 0 ? fdopen(fd, "re") : NULL;
+	cleanup_free char *line = NULL;
+	size_t room = 0;
+	bool found = false;
+
+	if (!maps) {
+		if (fd >= 0)
+			(void)close(fd);
+		return false;
+	}
+	while (!found && getline(&line, &room, maps) >= 0) {
+		unsigned major_number, minor_number;
+		int file = 0;
+
+		if (sscanf(line, "%*s %*s %*s %x:%x %*u %n", &major_number, &minor_number,
+			   &file) < 2 ||
+		    makedev(major_number, minor_number) != search->device)
+			continue;
+		line[strcspn(line, "\n")] = '\0';
+		(void)printable_copy(search->holder->file, sizeof(search->holder->file),
+				     line + file, strlen(line + file));
+		found = true;
+	}
+	(void)fclose(maps);
+	return found;
+}
+
+static bool holds(const struct search *search)
+{
+	if (holds_open_file(search))
+		return true;
+	search->holder->stays = holds_link(search, "cwd") || holds_link(search, "root");
+	return search->holder->stays || holds_link(search, "exe") ||
+	       holds_mapped_file(search);
+}
+
+/* The folder of /proc may be root's for a process that cannot be dumped: ask its status. */
+static void describe(const struct search *search)
+{
+	struct holder *holder = search->holder;
+	char text[1024];
+	int fd = openat(search->folder, "status", O_RDONLY | O_CLOEXEC);
+	ssize_t size = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
+	const char *uid;
+	size_t name;
+
+	if (fd >= 0)
+		(void)close(fd);
+	if (size < 6)
+		return;
+	text[size] = '\0';
+	name = strcspn(text + 6, "\n"); /* after "Name:" and its tab */
+	(void)printable_copy(holder->program, sizeof(holder->program), text + 6, name);
+	uid = strstr(text, "\nUid:\t");
+	if (uid)
+		holder->uid = (uid_t)strtoul(uid + 6, NULL, 10);
+}
+
+static bool look_at(const char *name, dev_t device, pid_t except, struct holder *holder)
+{
+	struct search search = { .device = device, .folder = -1, .holder = holder };
+	char *end;
+	unsigned long pid = strtoul(name, &end, 10);
+	char path[NAME_MAX + 8];
+	bool found;
+
+	if (*end || pid == 0 || (pid_t)pid == except || (pid_t)pid == getpid())
+		return false;
+	(void)snprintf(path, sizeof(path), "/proc/%s", name);
+	search.folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (search.folder < 0)
+		return false;
+	*holder = (struct holder){ .pid = (pid_t)pid, .uid = (uid_t)-1 };
+	found = holds(&search);
+	if (found)
+		describe(&search);
+	(void)close(search.folder);
+	return found;
+}
+
+int holders_find(dev_t device, pid_t except, struct holders *ret_holders)
+{
+	DIR *processes = opendir("/proc");
+	const struct dirent *entry;
+	struct holder holder;
+
+	if (!processes)
+		return -errno;
+	ret_holders->count = 0;
+	ret_holders->more = false;
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): a stream of our own */
+	while ((entry = readdir(processes))) {
+		if (!look_at(entry->d_name, device, except, &holder))
+			continue;
+		if (ret_holders->count < HOLDERS_MAX)
+			ret_holders->holder[ret_holders->count++] = holder;
+		else
+			ret_holders->more = true;
+	}
+	(void)closedir(processes);
+	return 0;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Waiting for a busy mount to come free: for each program that holds something its end
+ * (pidfd), and every file that is closed on the mount (fanotify). Only a program that
+ * changes its working directory tells nobody: while one holds the mount in that way, or
+ * none is found that does, it is looked after every ten seconds.
+ */
+#pragma once
+
+#include "hygie-store/holders.h"
+#include "libhygie/attributes.h"
+
+#include <systemd/sd-event.h>
+
+struct vigil;
+
+/* The mount may have come free: try. */
+typedef void (*vigil_callback)(void *context);
+
+/* Begins. Keeps nothing on the mount open. The caller frees the result. */
+int vigil_new(sd_event *loop, const char *mount, vigil_callback callback, void *context,
+	      struct vigil **ret_vigil) must_check;
+
+/*
+ * It is still busy: these hold it. Called after each try, also within the callback.
+ */
+void vigil_go_on(struct vigil *vigil, const struct holders *holders);
+
+/*
+ * Whether a try that failed should look for the holders anew: not at each of many files
+ * that are closed one after the other.
+ */
+bool vigil_wants_holders(const struct vigil *vigil);
+
+/* Takes NULL. */
+void vigil_free(struct vigil *vigil);
