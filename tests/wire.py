@@ -35,6 +35,7 @@ TYPES = _enum("protocol.h", "wire_type")
 TAGS = _enum("protocol.h", "wire_tag")
 REQUEST_FLAGS = _enum("protocol.h", "request_flag")
 RESULT_FLAGS = _enum("protocol.h", "result_flag")
+KEEPER_FAILURES = _enum("protocol.h", "keeper_failure")
 TEXTS = _enum("text.h", "hygie_text")
 OUTCOMES = {
     name: number
@@ -42,9 +43,9 @@ OUTCOMES = {
     if name != "HYGIE_OUTCOME_COUNT"
 }
 
-_U32 = {"OUTCOME", "TEXT_ID", "FLAGS", "ECHO", "EXCLUSIVE"}
-_U64 = {"NOT_AFTER", "ENROLLED_AT", "REVOKED_AT"}
-_BYTES = {"ANSWER"}
+_U32 = {"OUTCOME", "TEXT_ID", "FLAGS", "ECHO", "EXCLUSIVE", "PROCESS", "USER_ID", "FAILURE"}
+_U64 = {"NOT_AFTER", "ENROLLED_AT", "REVOKED_AT", "SINCE"}
+_BYTES = {"ANSWER", "NOTE"}
 _TYPE_NAMES = {number: name[len("WIRE_"):] for name, number in TYPES.items()}
 _TAG_NAMES = {number: name[len("TAG_"):] for name, number in TAGS.items()}
 

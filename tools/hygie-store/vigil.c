@@ -121,8 +121,8 @@ static void watch_closes(struct vigil *vigil, const char *mount)
 	vigil->events = fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK,
 				      O_RDONLY | O_CLOEXEC | O_LARGEFILE);
 	if (vigil->events < 0 ||
-	    fanotify_mark(vigil->events, FAN_MARK_ADD | FAN_MARK_MOUNT, FAN_CLOSE,
-			  AT_FDCWD, mount) < 0)
+	    fanotify_mark(vigil->events, FAN_MARK_ADD | FAN_MARK_MOUNT,
+			  FAN_CLOSE | FAN_ONDIR, AT_FDCWD, mount) < 0)
 		r = -errno;
 	if (r == 0)
 		r = sd_event_add_io(vigil->loop, &vigil->on_events, vigil->events,

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A store's keeper from Python, as hygied talks to it.
+
+    keeper = Keeper("records")
+    keeper.order("INIT", secret=SECRET); keeper.wait("DONE")
+    keeper.open(); ...; keeper.close()
+"""
+import base64
+import ctypes
+import os
+import pathlib
+import select
+import signal
+import socket
+import subprocess
+import time
+
+import wire
+
+PROGRAM = "/usr/libexec/hygie/hygie-store"
+FOLDER = pathlib.Path("/run/hygie/store")
+LIBC = ctypes.CDLL(None, use_errno=True)
+DEADLINE = 20  # seconds
+
+
+def new_secret():
+    return base64.b64encode(os.urandom(32))
+
+
+def mounts(point):
+    """The mounts at a place, as lines of mountinfo."""
+    with open("/proc/self/mountinfo", encoding="utf-8") as table:
+        return [line for line in table if line.split()[4] == str(point)]
+
+
+def running(program):
+    """The pids of a program, by its short name."""
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and (entry / "comm").read_text().strip() == program \
+                    and "\nState:\tZ" not in (entry / "status").read_text():
+                found.append(int(entry.name))
+        except OSError:
+            pass
+    return found
+
+
+def until(truth, what, seconds=DEADLINE):
+    """Waits for what no event tells a test of: asks every 5 ms, fails at the deadline."""
+    end = time.monotonic() + seconds
+    while not (value := truth()):
+        assert time.monotonic() < end, what
+        select.select([], [], [], 0.005)
+    return value
+
+
+def wait_gone(pid, seconds=DEADLINE):
+    """Until a process that is not our child has ended."""
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        assert select.select([fd], [], [], seconds)[0], "%d does not end" % pid
+    finally:
+        os.close(fd)
+
+
+class Link:
+    """One connection to a keeper."""
+
+    def __init__(self, name):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.socket.settimeout(DEADLINE)
+        self.socket.connect(str(FOLDER / (name + ".sock")))
+
+    def order(self, kind, **fields):
+        self.socket.sendall(wire.encode("KEEPER_" + kind,
+                                        {key.upper(): value for key, value in fields.items()}))
+
+    def hear(self, seconds=DEADLINE):
+        """The next report, or None when the keeper hung up."""
+        self.socket.settimeout(seconds)
+        data = self.socket.recv(wire.MESSAGE_MAX)
+        return wire.decode(data) if data else None
+
+    def wait(self, *kinds):
+        """The next report, which must be of one of these kinds."""
+        report = self.hear()
+        assert report and report.type in ["KEEPER_" + kind for kind in kinds], report
+        return report
+
+    def wait_until(self, kind):
+        """Passes reports by until there is one of that kind."""
+        while (report := self.hear()).type != "KEEPER_" + kind:
+            pass
+        return report
+
+    def fails(self, failure):
+        report = self.wait("FAILED")
+        assert report.get("FAILURE") == wire.KEEPER_FAILURES["KEEPER_" + failure], report
+        return report
+
+    def state(self):
+        self.order("STATUS")
+        return self.wait_until("STATE")
+
+    def silent(self, seconds=0.3):
+        """Nothing is reported for a moment."""
+        return not select.select([self.socket], [], [], seconds)[0]
+
+    def hang_up(self):
+        self.socket.close()
+
+
+class Keeper(Link):
+    def __init__(self, name="records", root=None, group=0):
+        root = root or pathlib.Path("/var/lib/hygie/store")
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        root.chmod(0o700)
+        (root / name).mkdir(exist_ok=True, mode=0o700)
+        self.name, self.group = name, group
+        self.cipher = root / name / "cipher"
+        self.mount = pathlib.Path("/srv/hygie") / name
+        self.secret = new_secret()
+        self.start()
+
+    def start(self):
+        left, right = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        left.close()
+        right.close()
+        path = "/run/keeper-%s.notify" % self.name
+        pathlib.Path(path).unlink(missing_ok=True)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
+            ready.bind(path)
+            ready.settimeout(DEADLINE)
+            self.process = subprocess.Popen(
+                [PROGRAM, self.name], env={"NOTIFY_SOCKET": path},
+                stderr=open("/run/keeper-%s.log" % self.name, "ab"))
+            while b"READY=1" not in ready.recv(4096):
+                pass
+        super().__init__(self.name)
+
+    def place(self):
+        return {"cipher": str(self.cipher), "mount": str(self.mount)}
+
+    def order_init(self):
+        self.order("INIT", **self.place(), group_id=self.group, secret=self.secret)
+
+    def make(self):
+        self.order_init()
+        self.wait("DONE")
+        return self
+
+    def order_open(self, secret=None, note=b"why", **other):
+        self.order("OPEN", **{**self.place(), **other}, secret=secret or self.secret, note=note)
+
+    def open(self, **how):
+        self.order_open(**how)
+        self.wait("OPENED")
+
+    def close(self):
+        self.order("CLOSE")
+        return self.wait("CLOSED")
+
+    def gocryptfs(self):
+        """The pid of its gocryptfs."""
+        children = pathlib.Path("/proc/%d/task/%d/children" % (self.process.pid, self.process.pid))
+        pids = [int(pid) for pid in children.read_text().split()]
+        assert len(pids) == 1, pids
+        return pids[0]
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait(DEADLINE)
+        self.hang_up()
+
+    def clear(self):
+        return subprocess.run([PROGRAM, "--clear", self.name], check=False,
+                              timeout=DEADLINE).returncode
+
+    def end(self):
+        """As at a test's end: whatever state it is in."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(1)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        until(lambda: self.clear() == 0, "the record stays locked")
+        self.hang_up()
+
+
+def holder(code, *arguments, uid=None, gid=None):
+    """A program of its own that runs `code` (it has `path`, and says when it holds) and then
+    waits for a line. .let_go() and .kill() end it."""
+    text = ("import sys, os, mmap; path = sys.argv[1]\n" + code +
+            "\nprint('holds', flush=True); sys.stdin.readline()\n")
+    extra = {} if uid is None else {"user": uid, "group": gid, "extra_groups": [gid]}
+    process = subprocess.Popen(["/usr/bin/python3", "-c", text, *map(str, arguments)],
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **extra)
+    assert process.stdout.readline() == "holds\n"
+    return process
+
+
+def let_go(process):
+    process.stdin.write("\n")
+    process.stdin.flush()
+
+
+def end_of(process):
+    if process.poll() is None:
+        process.send_signal(signal.SIGKILL)
+    process.wait(DEADLINE)
+    process.stdin.close()
+    process.stdout.close()
