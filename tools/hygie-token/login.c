@@ -70,8 +70,19 @@ static enum hygie_outcome token_login(const struct token *token,
 	return login_refused(token, rv, failure);
 }
 
+/*
+ * What is decrypted before a signature opens a record store; whether it does is for the
+ * login to say, which the signature decides: it goes on with an empty answer.
+ */
+static bool may_fail(const struct login_order *order, size_t index)
+{
+	return order->operations[index].operation != TOKEN_SIGN &&
+	       order->operations[order->operation_count - 1].operation == TOKEN_SIGN;
+}
+
 static enum hygie_outcome keys_find(const struct token *token, struct login_order *order,
-				    struct key *ret_keys, struct failure *failure)
+				    struct key *ret_keys, bool *ret_missing,
+				    struct failure *failure)
 {
 	bool needed_again = false;
 
@@ -81,6 +92,9 @@ static enum hygie_outcome keys_find(const struct token *token, struct login_orde
 
 		outcome = key_find(token, operation->object_id, operation->object_id_size,
 				   &ret_keys[i], failure);
+		ret_missing[i] = outcome != HYGIE_OK;
+		if (ret_missing[i] && may_fail(order, i))
+			continue;
 		if (outcome != HYGIE_OK)
 			return outcome;
 		needed_again = needed_again || ret_keys[i].always_authenticate;
@@ -116,12 +130,20 @@ static enum hygie_outcome operations_run(const struct token *token,
 					 struct failure *failure)
 {
 	struct key keys[LOGIN_OPERATIONS_MAX];
+	bool missing[LOGIN_OPERATIONS_MAX] = { false };
 	enum hygie_outcome outcome;
 
-	outcome = keys_find(token, order, keys, failure);
-	for (size_t i = 0; outcome == HYGIE_OK && i < order->operation_count; i++)
-		outcome = operation_run(token, &keys[i], &order->operations[i],
-					order->pin, &ret_results[i], failure);
+	outcome = keys_find(token, order, keys, missing, failure);
+	for (size_t i = 0; outcome == HYGIE_OK && i < order->operation_count; i++) {
+		if (!missing[i])
+			outcome = operation_run(token, &keys[i], &order->operations[i],
+						order->pin, &ret_results[i], failure);
+		if (!may_fail(order, i) || (outcome == HYGIE_OK && !missing[i]))
+			continue;
+		secret_free(ret_results[i].plain);
+		outcome =
+			secret_new(0, &ret_results[i].plain) < 0 ? HYGIE_FAULT : HYGIE_OK;
+	}
 	login_order_forget_pin(order);
 	return outcome;
 }

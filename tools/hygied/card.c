@@ -182,20 +182,23 @@ static void linger(struct card *card)
 static void take_done(struct card *card, const struct wire_message *message)
 {
 	enum hygie_outcome outcome = HYGIE_CARD_BROKEN;
-	struct token_done done;
+	struct token_done *done = &card->done;
 
-	if ((card->use.signs ? token_done_read(message, &done)
-			     : token_done_read_unsigned(message, &done)) == 0) {
+	if ((card->use.signs ? token_done_read(message, done)
+			     : token_done_read_unsigned(message, done)) == 0) {
 		outcome = card->use.signs
 				  ? card_certificates_verify(card_certificate(card),
-							     &card->use.challenge, &done)
-				  : done.outcome;
-		if (done.has_flags)
-			card->token.flags = done.flags;
-		if (done.text[0])
-			log_info("%s: %s", card_reader(card), done.text);
+							     &card->use.challenge, done)
+				  : done->outcome;
+		if (done->has_flags)
+			card->token.flags = done->flags;
+		if (done->text[0])
+			log_info("%s: %s", card_reader(card), done->text);
 	}
+	if (outcome != HYGIE_OK)
+		token_done_forget(done);
 	finish_login(card, outcome);
+	token_done_forget(done);
 	linger(card);
 }
 
@@ -206,7 +209,7 @@ static void take_failure(struct card *card, const struct wire_message *message)
 	/* Of a login that was cancelled too: the card is as good as it was. */
 	if (card->state == CARD_BUSY || card->state == CARD_LEAVING)
 		take_done(card, message);
-	else if (token_done_read(message, &done) == 0)
+	else if (token_done_read_unsigned(message, &done) == 0)
 		fail(card, done.outcome, done.text);
 	else
 		fail(card, HYGIE_CARD_BROKEN, "the helper's report makes no sense");
@@ -422,9 +425,29 @@ static int use_pin(struct card *card, const struct wire_message *order, uint64_t
 	return 0;
 }
 
+struct secret *card_take_secret(struct card *card, size_t index)
+{
+	struct secret *secret;
+
+	if (index >= card->done.secret_count)
+		return NULL;
+	secret = card->done.secrets[index];
+	card->done.secrets[index] = NULL;
+	return secret;
+}
+
 int card_login(struct card *card, const struct secret *pin,
 	       const struct challenge *challenge, uint64_t deadline,
 	       card_login_callback callback, void *context)
+{
+	return card_login_with(card, pin, NULL, 0, challenge, deadline, callback,
+			       context);
+}
+
+int card_login_with(struct card *card, const struct secret *pin,
+		    const struct card_task *tasks, size_t count,
+		    const struct challenge *challenge, uint64_t deadline,
+		    card_login_callback callback, void *context)
 {
 	const struct token_certificate *entry = card_certificate(card);
 	struct card_use use = { .running = true,
@@ -435,9 +458,9 @@ int card_login(struct card *card, const struct secret *pin,
 	cleanup_message struct wire_message *order = NULL;
 	int r;
 
-	if (card->state != CARD_READY || !entry)
+	if (card->state != CARD_READY || !entry || count > TOKEN_SECRETS_MAX)
 		return -EPROTO;
-	r = card_order_login(pin, entry, challenge, &order);
+	r = card_order_login(pin, tasks, count, entry, challenge, &order);
 	return r < 0 ? r : use_pin(card, order, deadline, &use);
 }
 

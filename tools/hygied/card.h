@@ -125,6 +125,19 @@ struct pin_form card_pin_form(const struct card *card);
  */
 typedef void (*card_login_callback)(void *context, enum hygie_outcome outcome);
 
+/* What a card is to decrypt or derive in a login, before it signs. */
+struct card_task {
+	const struct token_certificate *key; /* the card's own */
+	enum token_operation operation;      /* TOKEN_DECRYPT or TOKEN_DERIVE */
+	uint32_t oaep_hash;                  /* 0: PKCS#1 v1.5 */
+	const uint8_t *data;                 /* copied into the order */
+	size_t size;
+};
+
+/* The card's certificate number `index` of all, trusted or not; NULL after the last. */
+const struct token_certificate *card_certificate_at(const struct card *card,
+						    size_t index);
+
 /*
  * Sends the PIN (NULL at a pin-pad) to a READY card and has `challenge` signed with
  * card_certificate()'s key. The callback comes exactly once, by `deadline` at the latest,
@@ -133,6 +146,17 @@ typedef void (*card_login_callback)(void *context, enum hygie_outcome outcome);
 int card_login(struct card *card, const struct secret *pin,
 	       const struct challenge *challenge, uint64_t deadline,
 	       card_login_callback callback, void *context) must_check;
+
+/*
+ * The same with at most TOKEN_SECRETS_MAX tasks. What came of task `index` is to be taken
+ * within the callback by card_take_secret: the caller's, empty where the card could not
+ * do it; NULL where the login failed.
+ */
+int card_login_with(struct card *card, const struct secret *pin,
+		    const struct card_task *tasks, size_t count,
+		    const struct challenge *challenge, uint64_t deadline,
+		    card_login_callback callback, void *context) must_check;
+struct secret *card_take_secret(struct card *card, size_t index);
 
 /*
  * The same with the PIN itself: has a READY card change it, or set a new one by its PUK

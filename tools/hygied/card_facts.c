@@ -46,6 +46,12 @@ const struct token_certificate *card_certificate(const struct card *card)
 	return card->known ? card_certificates_choose(&card->token) : NULL;
 }
 
+const struct token_certificate *card_certificate_at(const struct card *card, size_t index)
+{
+	return card->known && index < card->token.count ? &card->token.certificates[index]
+							: NULL;
+}
+
 bool card_has_key(const struct card *card, const uint8_t key_id[HYGIE_KEY_ID_SIZE],
 		  struct card_mark *ret_mark)
 {

@@ -69,8 +69,18 @@ int card_order_start(const struct card_environment *environment,
 	return 0;
 }
 
-int card_order_login(const struct secret *pin,
-		     const struct token_certificate *certificate,
+static void add_task(struct wire_message *order, const struct card_task *task)
+{
+	wire_add_u32(order, TAG_OPERATION, task->operation);
+	wire_add_bytes(order, TAG_OBJECT_ID, task->key->object_id,
+		       task->key->object_id_size);
+	wire_add_bytes(order, TAG_DATA, task->data, task->size);
+	if (task->oaep_hash)
+		wire_add_u32(order, TAG_OAEP_HASH, task->oaep_hash);
+}
+
+int card_order_login(const struct secret *pin, const struct card_task *tasks,
+		     size_t count, const struct token_certificate *certificate,
 		     const struct challenge *challenge, struct wire_message **ret_order)
 {
 	struct wire_message *order;
@@ -81,6 +91,8 @@ int card_order_login(const struct secret *pin,
 		return r;
 	if (pin)
 		wire_add_secret(order, TAG_PIN, pin);
+	for (size_t i = 0; i < count; i++)
+		add_task(order, &tasks[i]);
 	wire_add_u32(order, TAG_OPERATION, TOKEN_SIGN);
 	wire_add_bytes(order, TAG_OBJECT_ID, certificate->object_id,
 		       certificate->object_id_size);

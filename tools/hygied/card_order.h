@@ -20,8 +20,11 @@ int card_order_pin(enum token_operation operation, enum token_unblock way,
 		   const struct secret *pin, const struct secret *new_pin,
 		   struct wire_message **ret_order) must_check;
 
-/* WIRE_ORDER_LOGIN: the PIN (NULL at a pin-pad) and one signature over the challenge. */
-int card_order_login(const struct secret *pin,
-		     const struct token_certificate *certificate,
+/*
+ * WIRE_ORDER_LOGIN: the PIN (NULL at a pin-pad), `count` tasks, and last of all one
+ * signature over the challenge: it fails when the card has gone meanwhile.
+ */
+int card_order_login(const struct secret *pin, const struct card_task *tasks,
+		     size_t count, const struct token_certificate *certificate,
 		     const struct challenge *challenge,
 		     struct wire_message **ret_order) must_check;

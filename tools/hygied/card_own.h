@@ -32,4 +32,5 @@ struct card {
 	enum hygie_outcome problem;
 	char detail[HYGIE_TEXT_MAX];
 	struct card_use use;
+	struct token_done done; /* of the login that ends, within its callback */
 };

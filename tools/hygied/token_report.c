@@ -142,16 +142,47 @@ int token_done_read_unsigned(const struct wire_message *message,
 	return 0;
 }
 
+void token_done_forget(struct token_done *done)
+{
+	while (done->secret_count > 0) {
+		secret_free(done->secrets[--done->secret_count]);
+		done->secrets[done->secret_count] = NULL;
+	}
+}
+
+static int done_read_secrets(const struct wire_message *message, struct token_done *done)
+{
+	struct wire_field field;
+	size_t cursor = 0;
+	int r = 0;
+
+	while (r == 0 && wire_next_field(message, &cursor, &field)) {
+		if (field.tag != TAG_SECRET)
+			continue;
+		if (done->secret_count == TOKEN_SECRETS_MAX)
+			return -EBADMSG;
+		r = secret_new_from(field.bytes, field.size,
+				    &done->secrets[done->secret_count]);
+		if (r == 0)
+			done->secret_count++;
+	}
+	return r;
+}
+
 int token_done_read(const struct wire_message *message, struct token_done *ret_done)
 {
-	struct token_done done;
+	struct token_done done = { .outcome = HYGIE_REFUSED };
 	int r;
 
 	r = token_done_read_unsigned(message, &done);
 	if (r >= 0 && done.outcome == HYGIE_OK)
 		r = as_nonsense(done_read_signature(message, &done));
-	if (r < 0)
+	if (r >= 0 && done.outcome == HYGIE_OK)
+		r = done_read_secrets(message, &done);
+	if (r < 0) {
+		token_done_forget(&done);
 		return r;
+	}
 	*ret_done = done;
 	return 0;
 }

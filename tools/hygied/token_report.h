@@ -19,6 +19,7 @@
 
 #define TOKEN_TEXT_SIZE 128
 #define TOKEN_OBJECT_ID_MAX 64
+#define TOKEN_SECRETS_MAX 7 /* what hygie-token does in one login, less the signature */
 
 struct token_certificate {
 	struct certificate *certificate; /* owned */
@@ -53,7 +54,7 @@ int token_report_take_token(struct token_report *report,
 int token_report_take_certificate(struct token_report *report,
 				  const struct wire_message *message) must_check;
 
-/* The answer to WIRE_ORDER_LOGIN with one TOKEN_SIGN. */
+/* The answer to WIRE_ORDER_LOGIN: to its one TOKEN_SIGN, and to what came before it. */
 struct token_done {
 	enum hygie_outcome outcome;
 	enum signature_scheme scheme;
@@ -62,11 +63,20 @@ struct token_done {
 	bool has_flags;
 	uint32_t flags;            /* enum token_flag, after a wrong PIN */
 	char text[HYGIE_TEXT_MAX]; /* detail for the log */
+	/* What was decrypted or derived, in order; an empty one where that failed. */
+	struct secret *secrets[TOKEN_SECRETS_MAX];
+	size_t secret_count;
 };
 
-/* Reads WIRE_REPORT_DONE or WIRE_REPORT_FAILED. -EBADMSG on nonsense. */
+/*
+ * Reads WIRE_REPORT_DONE or WIRE_REPORT_FAILED. -EBADMSG on nonsense. The caller gives
+ * what was read to token_done_forget.
+ */
 int token_done_read(const struct wire_message *message,
 		    struct token_done *ret_done) must_check;
+
+/* Wipes the secrets that are still in it. */
+void token_done_forget(struct token_done *done);
 
 /* The same after WIRE_ORDER_PIN, to which no signature belongs. */
 int token_done_read_unsigned(const struct wire_message *message,
