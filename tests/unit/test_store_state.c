@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Whether a store is open: two holders' cards and two sessions, and everything that can
+ * happen to them, in every order of five steps, with a keeper that answers at once, late,
+ * or finds the store busy. What should be is computed in another way: see should_be_open.
+ */
+#include "hygied/store_state.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define GRACE 600
+#define STEPS 5
+
+enum what { LOGIN, UNLOCK, LOCK, SWITCH, LOGOUT, CARD_OUT, CARD_IN, GRACE_OVER };
+
+struct step {
+	enum what what;
+	int holder, session;
+};
+
+static const struct step steps[] = {
+	{ LOGIN, 0, 0 },   { LOGIN, 0, 1 },   { LOGIN, 1, 0 },      { LOGIN, 1, 1 },
+	{ UNLOCK, 0, 0 },  { UNLOCK, 0, 1 },  { UNLOCK, 1, 0 },     { UNLOCK, 1, 1 },
+	{ LOCK, 0, 0 },    { LOCK, 0, 1 },    { SWITCH, 0, 0 },     { SWITCH, 0, 1 },
+	{ LOGOUT, 0, 0 },  { LOGOUT, 0, 1 },  { CARD_OUT, 0, 0 },   { CARD_OUT, 1, 0 },
+	{ CARD_IN, 0, 0 }, { CARD_IN, 1, 0 }, { GRACE_OVER, 0, 0 },
+};
+
+enum { COUNT = sizeof(steps) / sizeof(steps[0]) };
+
+/* The keeper: what is mounted, and what it has not said yet. */
+enum pace { PROMPT, LATE, BUSY, PACES };
+
+struct keeper_model {
+	enum pace pace;
+	bool mounted, closing; /* closing: told to, and busy */
+	enum keeper_event_kind unsaid[8];
+	size_t unsaid_count;
+};
+
+struct world {
+	struct store_state state;
+	struct keeper_model keeper;
+	uint64_t now;
+	/* What should be. */
+	bool alive[2], valid[2][2], out[2];
+};
+
+static const char *const session_name[] = { "s0", "s1" };
+
+static void card_of(int holder, uint8_t card[HYGIE_KEY_ID_SIZE])
+{
+	memset(card, holder + 1, HYGIE_KEY_ID_SIZE);
+}
+
+static void do_act(struct world *world, enum store_act act)
+{
+	struct keeper_model *keeper = &world->keeper;
+
+	if (act == STORE_MOUNT) {
+		keeper->mounted = true;
+		keeper->closing = false;
+		keeper->unsaid[keeper->unsaid_count++] = KEEPER_OPENED;
+	} else if (act == STORE_CLOSE) {
+		assert_true(keeper->mounted);
+		keeper->closing = keeper->pace == BUSY;
+		keeper->mounted = keeper->closing;
+		keeper->unsaid[keeper->unsaid_count++] =
+			keeper->closing ? KEEPER_BUSY : KEEPER_CLOSED;
+	}
+}
+
+static void say_all(struct world *world)
+{
+	struct keeper_model *keeper = &world->keeper;
+
+	while (keeper->unsaid_count > 0) {
+		enum keeper_event_kind said = keeper->unsaid[0];
+
+		memmove(keeper->unsaid, keeper->unsaid + 1,
+			--keeper->unsaid_count * sizeof(said));
+		do_act(world, store_state_said(&world->state, said));
+	}
+}
+
+static void prove(struct world *world, const struct step *step, bool by_ticket)
+{
+	struct store_reference reference = { .uid = 1000u + (unsigned)step->holder };
+
+	card_of(step->holder, reference.card);
+	(void)snprintf(reference.session, sizeof(reference.session), "%s",
+		       by_ticket ? ":ticket" : session_name[step->session]);
+	reference.due = by_ticket ? world->now + 60 : 0;
+	do_act(world, store_state_prove(&world->state, &reference));
+	if (by_ticket)
+		store_state_adopt(&world->state, ":ticket", session_name[step->session]);
+}
+
+/* False: it cannot happen now (a card that is out proves nothing). */
+static bool step_is_possible(const struct world *world, const struct step *step)
+{
+	switch (step->what) {
+	case LOGIN:
+		return !world->alive[step->session] && !world->out[step->holder];
+	case UNLOCK:
+		return world->alive[step->session] && !world->out[step->holder];
+	case LOCK:
+	case SWITCH:
+	case LOGOUT:
+		return world->alive[step->session];
+	case CARD_OUT:
+		return !world->out[step->holder];
+	case CARD_IN:
+		return world->out[step->holder];
+	default:
+		return true;
+	}
+}
+
+/* What it means, in the plainest words. */
+static void expect(struct world *world, const struct step *step)
+{
+	int h = step->holder, s = step->session;
+
+	switch (step->what) {
+	case LOGIN:
+	case UNLOCK:
+		world->alive[s] = true;
+		world->valid[h][s] = true;
+		break;
+	case LOGOUT:
+		world->alive[s] = false;
+		world->valid[0][s] = world->valid[1][s] = false;
+		break;
+	case CARD_OUT:
+	case CARD_IN:
+		world->out[h] = step->what == CARD_OUT;
+		break;
+	case GRACE_OVER:
+		for (int holder = 0; holder < 2; holder++)
+			if (world->out[holder])
+				world->valid[holder][0] = world->valid[holder][1] = false;
+		break;
+	default:
+		break;
+	}
+}
+
+static bool should_be_open(const struct world *world)
+{
+	return world->valid[0][0] || world->valid[0][1] || world->valid[1][0] ||
+	       world->valid[1][1];
+}
+
+static void do_step(struct world *world, const struct step *step)
+{
+	uint8_t card[HYGIE_KEY_ID_SIZE];
+
+	card_of(step->holder, card);
+	switch (step->what) {
+	case LOGIN:
+	case UNLOCK:
+		prove(world, step, step->what == LOGIN);
+		break;
+	case LOGOUT:
+		do_act(world,
+		       store_state_end(&world->state, session_name[step->session]));
+		break;
+	case CARD_OUT:
+		store_state_card_out(&world->state, card, world->now + GRACE);
+		break;
+	case CARD_IN:
+		store_state_card_in(&world->state, card);
+		break;
+	case GRACE_OVER:
+		world->now += GRACE;
+		do_act(world, store_state_due(&world->state, world->now));
+		break;
+	default:
+		break; /* locked, or another user in front: nothing to a store */
+	}
+	world->now++;
+}
+
+static void judge(const struct world *world, const int *order, int count)
+{
+	bool open = world->keeper.mounted && !world->keeper.closing;
+
+	if (open == should_be_open(world) && (world->state.phase == STORE_OPEN) == open)
+		return;
+	for (int i = 0; i < count; i++)
+		print_error("%d:%d.%d ", steps[order[i]].what, steps[order[i]].holder,
+			    steps[order[i]].session);
+	print_error("pace %d: open %d, should be %d, phase %d\n", world->keeper.pace,
+		    open, should_be_open(world), world->state.phase);
+	fail();
+}
+
+static unsigned long tried;
+
+static void walk(const struct world *before, int *order, int depth)
+{
+	for (int i = 0; i < COUNT; i++) {
+		struct world world = *before, settled;
+
+		if (!step_is_possible(&world, &steps[i]))
+			continue;
+		order[depth] = i;
+		expect(&world, &steps[i]);
+		if (world.keeper.pace == LATE)
+			say_all(&world); /* what came of the step before */
+		do_step(&world, &steps[i]);
+		if (world.keeper.pace != LATE)
+			say_all(&world);
+		settled = world;
+		say_all(&settled);
+		judge(&settled, order, depth + 1);
+		tried++;
+		if (depth + 1 < STEPS)
+			walk(&world, order, depth + 1);
+	}
+}
+
+static void the_mount_is_there_exactly_when_it_should_be(void **unused)
+{
+	(void)unused;
+	for (enum pace pace = 0; pace < PACES; pace++) {
+		struct world world = { .keeper.pace = pace, .now = 1000 };
+		int order[STEPS];
+
+		walk(&world, order, 0);
+	}
+	/* The walk did go everywhere. */
+	assert_true(tried > 300000);
+}
+
+static struct store_state opened(const char *session, uint64_t due)
+{
+	struct store_state state = { .count = 0 };
+	struct store_reference reference = { .uid = 7, .due = due };
+
+	(void)snprintf(reference.session, sizeof(reference.session), "%s", session);
+	assert_int_equal(store_state_prove(&state, &reference), STORE_MOUNT);
+	assert_int_equal(store_state_said(&state, KEEPER_OPENED), STORE_NOTHING);
+	return state;
+}
+
+static void a_ticket_that_no_session_redeems_lets_go(void **unused)
+{
+	struct store_state state = opened(":abc", 60);
+
+	(void)unused;
+	assert_int_equal(store_state_next(&state), 60);
+	assert_int_equal(store_state_due(&state, 59), STORE_NOTHING);
+	assert_int_equal(store_state_due(&state, 60), STORE_CLOSE);
+}
+
+static void a_card_pulled_before_the_session_opens_still_counts(void **unused)
+{
+	struct store_state state = opened(":abc", 60);
+	uint8_t card[HYGIE_KEY_ID_SIZE] = { 0 };
+
+	(void)unused;
+	store_state_card_out(&state, card, 30);
+	store_state_adopt(&state, ":abc", "s1");
+	assert_int_equal(store_state_due(&state, 30), STORE_CLOSE);
+}
+
+static void a_card_that_is_back_does_not_make_a_ticket_last(void **unused)
+{
+	struct store_state state = opened(":abc", 60);
+	uint8_t card[HYGIE_KEY_ID_SIZE] = { 0 };
+
+	(void)unused;
+	store_state_card_out(&state, card, 600);
+	store_state_card_in(&state, card);
+	assert_int_equal(store_state_due(&state, 60), STORE_CLOSE);
+}
+
+static void one_session_less_keeps_it_open(void **unused)
+{
+	struct store_state state = opened("s1", 0);
+	struct store_reference other = { .session = "s2", .uid = 8 };
+
+	(void)unused;
+	assert_int_equal(store_state_prove(&state, &other), STORE_NOTHING);
+	assert_int_equal(store_state_close(&state, false, 7), STORE_NOTHING);
+	assert_int_equal(store_state_close(&state, false, 8), STORE_CLOSE);
+}
+
+static void all_may_be_asked_to_let_go(void **unused)
+{
+	struct store_state state = opened("s1", 0);
+	struct store_reference other = { .session = "s2", .uid = 8 };
+
+	(void)unused;
+	assert_int_equal(store_state_prove(&state, &other), STORE_NOTHING);
+	assert_int_equal(store_state_close(&state, true, 0), STORE_CLOSE);
+}
+
+static void a_session_that_ends_while_it_opens_closes_it_then(void **unused)
+{
+	struct store_state state = { .count = 0 };
+	struct store_reference reference = { .session = "s1" };
+
+	(void)unused;
+	assert_int_equal(store_state_prove(&state, &reference), STORE_MOUNT);
+	assert_int_equal(store_state_end(&state, "s1"), STORE_NOTHING);
+	assert_int_equal(store_state_said(&state, KEEPER_OPENED), STORE_CLOSE);
+}
+
+static void what_fails_or_dies_is_held_by_nobody(void **unused)
+{
+	static const enum keeper_event_kind ends[] = { KEEPER_CLOSED, KEEPER_GONE,
+						       KEEPER_ABSENT };
+	struct store_state state;
+	struct store_reference reference = { .session = "s1" };
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		state = opened("s1", 0);
+		assert_int_equal(store_state_said(&state, ends[i]), STORE_NOTHING);
+		assert_int_equal(state.phase, STORE_SHUT);
+		assert_int_equal(state.count, 0);
+	}
+	state = (struct store_state){ .count = 0 };
+	assert_int_equal(store_state_prove(&state, &reference), STORE_MOUNT);
+	assert_int_equal(store_state_said(&state, KEEPER_FAILED), STORE_NOTHING);
+	assert_int_equal(state.phase, STORE_SHUT);
+	assert_int_equal(state.count, 0);
+}
+
+static void a_new_proof_takes_a_busy_close_back(void **unused)
+{
+	struct store_state state = opened("s1", 0);
+	struct store_reference again = { .session = "s2" };
+
+	(void)unused;
+	assert_int_equal(store_state_end(&state, "s1"), STORE_CLOSE);
+	assert_int_equal(store_state_said(&state, KEEPER_BUSY), STORE_NOTHING);
+	assert_int_equal(store_state_prove(&state, &again), STORE_MOUNT);
+	assert_int_equal(store_state_said(&state, KEEPER_OPENED), STORE_NOTHING);
+	assert_int_equal(state.phase, STORE_OPEN);
+}
+
+static void a_full_table_gives_up_what_goes_first_or_takes_nobody(void **unused)
+{
+	struct store_state state = opened(":abc", 60);
+	struct store_reference one = { .uid = 1 };
+
+	(void)unused;
+	for (int i = 0; i < STORE_REFERENCES_MAX; i++) {
+		(void)snprintf(one.session, sizeof(one.session), "s%d", i);
+		assert_int_equal(store_state_prove(&state, &one), STORE_NOTHING);
+	}
+	assert_int_equal(state.count, STORE_REFERENCES_MAX);
+	assert_int_equal(store_state_next(&state), 0);
+	(void)snprintf(one.session, sizeof(one.session), "more");
+	assert_int_equal(store_state_prove(&state, &one), STORE_NOTHING);
+	assert_int_equal(state.count, STORE_REFERENCES_MAX);
+}
+
+static void the_note_tells_a_restarted_hygied_all(void **unused)
+{
+	struct store_state state = opened("s1", 0), read = { .phase = STORE_OPEN };
+	struct store_reference one = { .due = UINT64_MAX,
+				       .uid = UINT32_MAX,
+				       .is_out = true };
+	char note[HYGIE_NOTE_MAX];
+	size_t size;
+
+	(void)unused;
+	memset(one.card, 0xff, sizeof(one.card));
+	for (int i = 1; i < STORE_REFERENCES_MAX; i++) {
+		memset(one.session, 'a' + i, sizeof(one.session) - 1);
+		(void)!store_state_prove(&state, &one);
+	}
+	size = store_state_write(&state, note);
+	assert_int_equal(store_state_read(&read, note, size), 0);
+	assert_memory_equal(&read, &state, sizeof(state));
+	assert_int_equal(store_state_read(&read, "nonsense\n", 9), -EBADMSG);
+	assert_int_equal(store_state_read(&read, note, size - 1), -EBADMSG);
+	assert_int_equal(store_state_read(&read, "", 0), 0);
+	assert_int_equal(read.count, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_mount_is_there_exactly_when_it_should_be),
+		cmocka_unit_test(a_ticket_that_no_session_redeems_lets_go),
+		cmocka_unit_test(a_card_pulled_before_the_session_opens_still_counts),
+		cmocka_unit_test(a_card_that_is_back_does_not_make_a_ticket_last),
+		cmocka_unit_test(one_session_less_keeps_it_open),
+		cmocka_unit_test(all_may_be_asked_to_let_go),
+		cmocka_unit_test(a_session_that_ends_while_it_opens_closes_it_then),
+		cmocka_unit_test(what_fails_or_dies_is_held_by_nobody),
+		cmocka_unit_test(a_new_proof_takes_a_busy_close_back),
+		cmocka_unit_test(a_full_table_gives_up_what_goes_first_or_takes_nobody),
+		cmocka_unit_test(the_note_tells_a_restarted_hygied_all),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

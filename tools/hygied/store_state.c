@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who holds a store open; see store_state.h.
+ */
+#include "hygied/store_state.h"
+
+#include "libhygie/hex.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* After references went: with the last one the store closes. */
+static enum store_act settle(struct store_state *state)
+{
+	if (state->count > 0 || state->phase != STORE_OPEN)
+		return STORE_NOTHING;
+	state->phase = STORE_CLOSING;
+	return STORE_CLOSE;
+}
+
+static void drop(struct store_state *state, size_t index)
+{
+	state->references[index] = state->references[--state->count];
+}
+
+static struct store_reference *find(struct store_state *state,
+				    const struct store_reference *like)
+{
+	for (size_t i = 0; i < state->count; i++) {
+		struct store_reference *one = &state->references[i];
+
+		if (strcmp(one->session, like->session) == 0 &&
+		    memcmp(one->card, like->card, sizeof(one->card)) == 0)
+			return one;
+	}
+	return NULL;
+}
+
+/* The one that goes first makes room: a ticket, or one whose card is out; else none. */
+static struct store_reference *make_room(struct store_state *state)
+{
+	struct store_reference *first = NULL;
+
+	if (state->count < STORE_REFERENCES_MAX)
+		return &state->references[state->count++];
+	for (size_t i = 0; i < state->count; i++) {
+		struct store_reference *one = &state->references[i];
+
+		if (one->due && (!first || one->due < first->due))
+			first = one;
+	}
+	return first;
+}
+
+enum store_act store_state_prove(struct store_state *state,
+				 const struct store_reference *reference)
+{
+	struct store_reference *place = find(state, reference);
+
+	if (!place)
+		place = make_room(state);
+	if (!place)
+		return STORE_NOTHING;
+	*place = *reference;
+	if (state->phase == STORE_OPENING || state->phase == STORE_OPEN)
+		return STORE_NOTHING;
+	state->phase = STORE_OPENING;
+	return STORE_MOUNT;
+}
+
+void store_state_adopt(struct store_state *state, const char *ticket, const char *session)
+{
+	for (size_t i = 0; i < state->count; i++) {
+		struct store_reference *one = &state->references[i];
+
+		if (strcmp(one->session, ticket) != 0)
+			continue;
+		(void)snprintf(one->session, sizeof(one->session), "%s", session);
+		if (!one->is_out)
+			one->due = 0;
+	}
+}
+
+enum store_act store_state_end(struct store_state *state, const char *session)
+{
+	for (size_t i = state->count; i-- > 0;)
+		if (strcmp(state->references[i].session, session) == 0)
+			drop(state, i);
+	return settle(state);
+}
+
+void store_state_card_out(struct store_state *state,
+			  const uint8_t card[HYGIE_KEY_ID_SIZE], uint64_t due)
+{
+	for (size_t i = 0; i < state->count; i++) {
+		struct store_reference *one = &state->references[i];
+
+		if (one->is_out || memcmp(one->card, card, sizeof(one->card)) != 0)
+			continue;
+		one->is_out = true;
+		if (!one->due || due < one->due)
+			one->due = due;
+	}
+}
+
+/* A ticket's reference keeps its end: that one is early enough. */
+void store_state_card_in(struct store_state *state, const uint8_t card[HYGIE_KEY_ID_SIZE])
+{
+	for (size_t i = 0; i < state->count; i++) {
+		struct store_reference *one = &state->references[i];
+
+		if (memcmp(one->card, card, sizeof(one->card)) != 0)
+			continue;
+		one->is_out = false;
+		if (one->session[0] != STORE_TICKET)
+			one->due = 0;
+	}
+}
+
+enum store_act store_state_due(struct store_state *state, uint64_t now)
+{
+	for (size_t i = state->count; i-- > 0;)
+		if (state->references[i].due && state->references[i].due <= now)
+			drop(state, i);
+	return settle(state);
+}
+
+uint64_t store_state_next(const struct store_state *state)
+{
+	uint64_t next = 0;
+
+	for (size_t i = 0; i < state->count; i++) {
+		uint64_t due = state->references[i].due;
+
+		if (due && (!next || due < next))
+			next = due;
+	}
+	return next;
+}
+
+enum store_act store_state_close(struct store_state *state, bool all, uid_t uid)
+{
+	for (size_t i = state->count; i-- > 0;)
+		if (all || state->references[i].uid == uid)
+			drop(state, i);
+	return settle(state);
+}
+
+enum store_act store_state_said(struct store_state *state, enum keeper_event_kind said)
+{
+	switch (said) {
+	case KEEPER_OPENED:
+		if (state->phase == STORE_CLOSING)
+			return STORE_NOTHING;
+		state->phase = STORE_OPEN;
+		return settle(state);
+	case KEEPER_CLOSED:
+		/* While it opens: of the closing before, which crossed our order. */
+		if (state->phase == STORE_OPENING)
+			return STORE_NOTHING;
+		break;
+	case KEEPER_FAILED:
+		if (state->phase != STORE_OPENING)
+			return STORE_NOTHING;
+		break;
+	case KEEPER_GONE:
+	case KEEPER_ABSENT:
+		break;
+	default:
+		return STORE_NOTHING;
+	}
+	state->phase = STORE_SHUT;
+	state->count = 0;
+	return STORE_NOTHING;
+}
+
+/* A line each: session, card, uid, due, whether its card is out. */
+size_t store_state_write(const struct store_state *state, char note[HYGIE_NOTE_MAX])
+{
+	char card[2 * HYGIE_KEY_ID_SIZE + 1];
+	size_t used = 0;
+
+	for (size_t i = 0; i < state->count; i++) {
+		const struct store_reference *one = &state->references[i];
+		int size;
+
+		hex_write(one->card, sizeof(one->card), card);
+		size = snprintf(note + used, HYGIE_NOTE_MAX - used,
+				"%s %s %u %" PRIu64 " %d\n", one->session, card, one->uid,
+				one->due, one->is_out);
+		if (size < 0 || (size_t)size >= HYGIE_NOTE_MAX - used)
+			break;
+		used += (size_t)size;
+	}
+	return used;
+}
+
+static int read_line(const char *line, struct store_reference *ret_reference)
+{
+	struct store_reference reference = { .due = 0 };
+	char card[2 * HYGIE_KEY_ID_SIZE + 1];
+	int out;
+
+	if (sscanf(line, "%63s %64s %u %" SCNu64 " %d", reference.session, card,
+		   &reference.uid, &reference.due, &out) != 5 ||
+	    strlen(card) != sizeof(card) - 1 ||
+	    !hex_parse(card, sizeof(reference.card), reference.card))
+		return -EBADMSG;
+	reference.is_out = out != 0;
+	*ret_reference = reference;
+	return 0;
+}
+
+int store_state_read(struct store_state *state, const void *note, size_t size)
+{
+	struct store_state read = { .phase = state->phase };
+	char text[HYGIE_NOTE_MAX + 1];
+	char *line = text, *end;
+
+	if (size > HYGIE_NOTE_MAX)
+		return -EBADMSG;
+	if (size > 0)
+		memcpy(text, note, size);
+	text[size] = '\0';
+	while ((end = strchr(line, '\n'))) {
+		*end = '\0';
+		if (read.count == STORE_REFERENCES_MAX ||
+		    read_line(line, &read.references[read.count]) < 0)
+			return -EBADMSG;
+		read.count++;
+		line = end + 1;
+	}
+	if (*line)
+		return -EBADMSG;
+	*state = read;
+	return 0;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Whether one store should be open: a machine of states that counts who holds it. It
+ * touches nothing and reads no clock.
+ *
+ *	SHUT -> (proven) -> OPENING -> OPEN -> (nobody holds it) -> CLOSING -> SHUT
+ *
+ * A reference is a session and the card that proved itself for it. It goes when the
+ * session ends, when its card has been out for the grace, when it is asked to; a login
+ * that has no session yet holds by its ticket, for a minute. With the last one the store
+ * closes; while it is still busy, a new proof keeps it open.
+ */
+#pragma once
+
+#include "hygied/keeper.h"
+#include "libhygie/attributes.h"
+#include "libhygie/protocol.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define STORE_REFERENCES_MAX 24 /* they fit into a keeper's note */
+
+enum store_phase { STORE_SHUT = 0, STORE_OPENING, STORE_OPEN, STORE_CLOSING };
+
+/* What is to be done. MOUNT: by KEEPER_OPEN, which takes back a CLOSE as well. */
+enum store_act { STORE_NOTHING = 0, STORE_MOUNT, STORE_CLOSE };
+
+struct store_reference {
+	char session[HYGIE_SESSION_MAX]; /* or a ticket: STORE_TICKET and its beginning */
+	uint8_t card[HYGIE_KEY_ID_SIZE]; /* SHA-256 of the authentication key's SPKI */
+	uid_t uid;
+	uint64_t due; /* microseconds of boot time when it goes; 0: it stays */
+	bool is_out;  /* its card */
+};
+
+#define STORE_TICKET ':' /* no session's id has one */
+
+struct store_state {
+	enum store_phase phase;
+	size_t count;
+	struct store_reference references[STORE_REFERENCES_MAX];
+};
+
+/*
+ * A card has proven itself and given the secret: for the session, or for a ticket until
+ * `reference->due`. Takes the place of the same session's and card's reference. STORE_MOUNT
+ * also when the store is open: a pending close is taken back.
+ */
+enum store_act store_state_prove(struct store_state *state,
+				 const struct store_reference *reference) must_check;
+
+/* The ticket has become a session. */
+void store_state_adopt(struct store_state *state, const char *ticket,
+		       const char *session);
+
+/* The session has ended, or the ticket is void. */
+enum store_act store_state_end(struct store_state *state, const char *session) must_check;
+
+/* A card is out (until it is back, its references go at `due`), or back. */
+void store_state_card_out(struct store_state *state,
+			  const uint8_t card[HYGIE_KEY_ID_SIZE], uint64_t due);
+void store_state_card_in(struct store_state *state,
+			 const uint8_t card[HYGIE_KEY_ID_SIZE]);
+
+/* It is `now`. */
+enum store_act store_state_due(struct store_state *state, uint64_t now) must_check;
+/* When it is due next; 0: not at all. */
+uint64_t store_state_next(const struct store_state *state);
+
+/* It was asked to close: that user's references go, or all. */
+enum store_act store_state_close(struct store_state *state, bool all,
+				 uid_t uid) must_check;
+
+/* The keeper says OPENED, FAILED, CLOSED, BUSY; or is GONE or ABSENT. */
+enum store_act store_state_said(struct store_state *state,
+				enum keeper_event_kind said) must_check;
+
+/* The references as bytes for the keeper's note, at most HYGIE_NOTE_MAX; their size. */
+size_t store_state_write(const struct store_state *state, char note[HYGIE_NOTE_MAX]);
+/* And back, after a restart: all of them or, when it makes no sense, -EBADMSG. */
+int store_state_read(struct store_state *state, const void *note, size_t size) must_check;
