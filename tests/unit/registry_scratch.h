@@ -53,8 +53,12 @@ static inline struct enrolment make(const char *user, uint8_t number)
 	(void)snprintf(e.person_id, sizeof(e.person_id), "89970%02u", number);
 	(void)snprintf(e.holder, sizeof(e.holder), "Zoé SPECIMEN %u", number);
 	memset(e.key_id, number, sizeof(e.key_id));
-	if (e.has_store_key)
+	if (e.has_store_key) {
 		memset(e.store_key_id, 0x80 | number, sizeof(e.store_key_id));
+		e.store_wrap = ENVELOPE_WRAP_EC;
+		e.store_certificate_size = 900u + number;
+		memset(e.store_certificate, ~number & 0xff, e.store_certificate_size);
+	}
 	memset(e.issuer_key_id, 0x40 | number, sizeof(e.issuer_key_id));
 	memset(e.certificate, number, e.certificate_size);
 	return e;

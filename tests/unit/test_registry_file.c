@@ -144,8 +144,8 @@ static void another_programs_database_is_refused_and_left_as_it_is(void **state)
 static void a_newer_version_is_refused(void **state)
 {
 	registry_close(open_new(state));
-	sql_run(state, "PRAGMA user_version = 2");
-	assert_open_fails(state, -EPROTONOSUPPORT, "made by a newer Hygie (version 2");
+	sql_run(state, "PRAGMA user_version = 3");
+	assert_open_fails(state, -EPROTONOSUPPORT, "made by a newer Hygie (version 3");
 	sql_run(state, "PRAGMA user_version = 0");
 	assert_open_fails(state, -EBADMSG, "not a registry of Hygie");
 }
@@ -192,6 +192,78 @@ static void a_missing_table_or_column_is_refused(void **state)
 	assert_open_fails(state, -EBADMSG, "cannot be used");
 }
 
+/* A registry as version 1 made it, with one row. */
+static const char version_1_sql[] =
+	"CREATE TABLE enrolment ("
+	" key_id BLOB NOT NULL PRIMARY KEY CHECK (length(key_id) = 32),"
+	" user TEXT NOT NULL CHECK (length(user) > 0),"
+	" store_key_id BLOB CHECK (length(store_key_id) = 32),"
+	" scheme TEXT NOT NULL, person_id TEXT NOT NULL, holder TEXT NOT NULL,"
+	" issuer_key_id BLOB NOT NULL CHECK (length(issuer_key_id) = 32),"
+	" not_before INTEGER NOT NULL, not_after INTEGER NOT NULL,"
+	" certificate BLOB NOT NULL,"
+	" state INTEGER NOT NULL CHECK (state IN (1, 2)),"
+	" enrolled_by TEXT NOT NULL, enrolled_at INTEGER NOT NULL,"
+	" revoked_by TEXT, revoked_at INTEGER, revoke_reason TEXT,"
+	" CHECK ((state = 2) = (revoked_by IS NOT NULL)),"
+	" CHECK ((state = 2) = (revoked_at IS NOT NULL))"
+	") STRICT; CREATE INDEX enrolment_user ON enrolment (user);"
+	"INSERT INTO enrolment VALUES (zeroblob(32), 'alice', NULL, 'us-piv', '1', 'A', "
+	"zeroblob(32), 1, 2, x'30', 1, 'root', 3, NULL, NULL, NULL);"
+	"PRAGMA application_id = 1213810505; PRAGMA user_version = 1;";
+
+static void a_registry_of_version_1_is_brought_up_to_date(void **state)
+{
+	struct enrolment e = make("bob", 2), back;
+	const uint8_t zeros[HYGIE_KEY_ID_SIZE] = { 0 };
+	struct registry *registry;
+
+	put(state, "", 0);
+	sql_run(state, version_1_sql);
+	for (int i = 0; i < 2; i++) { /* and stays so */
+		registry = open_new(state);
+		assert_int_equal(registry_find_card(registry, zeros, &back), 0);
+		assert_string_equal(back.user, "alice");
+		assert_false(back.has_store_key);
+		if (i == 0)
+			assert_int_equal(registry_add(registry, &e, false), 0);
+		assert_owner(registry, 2, "bob");
+		registry_close(registry);
+	}
+	sql_run(state, "PRAGMA user_version = 3");
+	assert_open_fails(state, -EPROTONOSUPPORT, "made by a newer Hygie (version 3");
+}
+
+/* The file as a version before saw it: the columns are absent, its rows are there. */
+static void an_upgrade_that_fails_leaves_version_1(void **state)
+{
+	sqlite3 *other;
+	struct registry *registry;
+
+	put(state, "", 0);
+	sql_run(state, version_1_sql);
+	/* It is held by another program. */
+	assert_int_equal(sqlite3_open(registry_path(state), &other), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(other, "PRAGMA journal_mode = WAL; BEGIN IMMEDIATE",
+				      NULL, NULL, NULL),
+			 SQLITE_OK);
+	(void)chmod(scratch_path(state, "registry.db-wal"), 0600);
+	(void)chmod(scratch_path(state, "registry.db-shm"), 0600);
+	assert_open_fails(state, -EBUSY, "cannot be brought up to date");
+	assert_int_equal(sqlite3_close(other), SQLITE_OK);
+	sql_run(state,
+		"INSERT INTO enrolment SELECT CAST(x'01' || zeroblob(31) AS BLOB), 'bob', NULL, "
+		"'us-piv', '1', 'A', zeroblob(32), 1, 2, x'30', 1, 'root', 3, NULL, "
+		"NULL, NULL");
+	/* The second change fails, so the first is not made. */
+	sql_run(state, "ALTER TABLE enrolment ADD COLUMN store_certificate BLOB");
+	assert_open_fails(state, -EBADMSG, "cannot be used");
+	sql_run(state, "ALTER TABLE enrolment DROP COLUMN store_certificate;"
+		       "SELECT 1 / (user_version = 1) FROM pragma_user_version");
+	registry = open_new(state);
+	registry_close(registry);
+}
+
 /* The table as a forger would make it: same columns, no types, no rules. */
 static void forge(void **state, const char *update)
 {
@@ -205,7 +277,8 @@ static void forge(void **state, const char *update)
 		sql, sizeof(sql),
 		"CREATE TABLE forged (key_id, user, store_key_id, scheme, person_id, "
 		"holder, issuer_key_id, not_before, not_after, certificate, state, "
-		"enrolled_by, enrolled_at, revoked_by, revoked_at, revoke_reason);"
+		"enrolled_by, enrolled_at, revoked_by, revoked_at, revoke_reason, "
+		"store_wrap, store_certificate);"
 		"INSERT INTO forged SELECT * FROM enrolment; DROP TABLE enrolment;"
 		"ALTER TABLE forged RENAME TO enrolment; UPDATE enrolment SET %s",
 		update);
@@ -226,6 +299,14 @@ static void a_row_that_could_not_be_ours_is_refused(void **state)
 		"scheme = CAST(x'C328' AS TEXT)",
 		"store_key_id = x'01'",
 		"store_key_id = 'text'",
+		"store_key_id = NULL", /* but a wrap */
+		"store_wrap = 0",
+		"store_wrap = 5",
+		"store_wrap = 4294967300", /* 4 in 32 bits */
+		"store_wrap = NULL",
+		"store_certificate = NULL",
+		"store_certificate = x''",
+		"store_certificate = zeroblob(16385)",
 		"issuer_key_id = zeroblob(33)",
 		"issuer_key_id = NULL",
 		"not_before = 'soon'",
@@ -288,6 +369,8 @@ int main(void)
 		scratch_test(what_is_no_database_is_refused_and_left_as_it_is),
 		scratch_test(another_programs_database_is_refused_and_left_as_it_is),
 		scratch_test(a_newer_version_is_refused),
+		scratch_test(a_registry_of_version_1_is_brought_up_to_date),
+		scratch_test(an_upgrade_that_fails_leaves_version_1),
 		scratch_test(a_damaged_file_is_refused),
 		scratch_test(a_truncated_file_is_refused),
 		scratch_test(a_missing_table_or_column_is_refused),

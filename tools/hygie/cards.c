@@ -16,7 +16,7 @@ static const struct column columns[] = {
 	{ "person_id", N_("PERSON") }, { "issuer", NULL },
 	{ "not_after", N_("UNTIL") },  { "state", N_("STATE") },
 	{ "enrolled_by", N_("BY") },   { "enrolled_at", N_("ENROLLED") },
-	{ "revoked_at", NULL },
+	{ "revoked_at", NULL },        { "store_key", N_("STORE KEY") },
 };
 
 int command_cards(const struct options *options)

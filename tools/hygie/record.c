@@ -38,6 +38,7 @@ static const struct {
 	{ TAG_TRIES, MEMBER_STRING, "tries" },
 	{ TAG_ENROLLED_BY, MEMBER_STRING, "enrolled_by" },
 	{ TAG_ENROLLED_AT, MEMBER_TIME, "enrolled_at" },
+	{ TAG_WRAP, MEMBER_STRING, "store_key" },
 	{ TAG_REVOKED_AT, MEMBER_TIME, "revoked_at" },
 	{ TAG_SESSION, MEMBER_STRING, "session" },
 	{ TAG_SERVICE, MEMBER_STRING, "service" },

@@ -112,6 +112,8 @@ static void on_proven(void *context, enum hygie_outcome outcome)
 {
 	struct login *login = context;
 
+	if (outcome == HYGIE_OK && login->trial && login->card)
+		store_trial_take(login->trial, login->card);
 	login_finish(login, outcome, NULL);
 }
 
@@ -143,6 +145,22 @@ static int change_pin(struct login *login)
 			       login->new_pin, login->deadline, on_proven, login);
 }
 
+/* Has the card sign; an enrolment has it try its keys for record stores before. */
+static int prove_login(struct login *login, const struct challenge *challenge)
+{
+	const struct card_task *tasks = NULL;
+	size_t count = 0;
+	int r = 0;
+
+	if (login->enrolment)
+		r = store_trial_new(login->card, &login->trial);
+	if (r == 0 && login->trial)
+		tasks = store_trial_tasks(login->trial, &count);
+	return r < 0 ? r
+		     : card_login_with(login->card, login->pin, tasks, count, challenge,
+				       login->deadline, on_proven, login);
+}
+
 static void send_pin(struct login *login)
 {
 	struct challenge challenge;
@@ -156,8 +174,7 @@ static void send_pin(struct login *login)
 	if (r >= 0 && login->pin_operation)
 		r = change_pin(login);
 	else if (r >= 0)
-		r = card_login(login->card, login->pin, &challenge, login->deadline,
-			       on_proven, login);
+		r = prove_login(login, &challenge);
 	login_forget_pins(login);
 	if (r < 0)
 		login_finish(login, HYGIE_CARD_BROKEN, NULL);
@@ -279,6 +296,7 @@ static void login_free(void *self)
 		card_login_cancel(login->card);
 	(void)sd_event_source_disable_unref(login->timer);
 	reset_free(login->probe);
+	store_trial_free(login->trial);
 	login_forget_pins(login);
 	free(login);
 }

@@ -108,6 +108,24 @@ static int fill_enrolment(const struct login *login,
 	return 0;
 }
 
+/* What opens record stores, if the card has such a key: the card was asked, not believed. */
+static void fill_store_key(const struct login *login, struct enrolment *enrolment)
+{
+	const struct certificate *certificate;
+	enum envelope_wrap wrap;
+	const uint8_t *der;
+
+	certificate = login->trial ? store_trial_result(login->trial, &wrap) : NULL;
+	if (!certificate)
+		return;
+	enrolment->has_store_key = true;
+	enrolment->store_wrap = wrap;
+	der = certificate_der(certificate, &enrolment->store_certificate_size);
+	memcpy(enrolment->store_certificate, der, enrolment->store_certificate_size);
+	memcpy(enrolment->store_key_id, certificate_key_id(certificate),
+	       sizeof(enrolment->store_key_id));
+}
+
 static enum hygie_outcome store_enrolment(const struct login *login)
 {
 	const struct token_certificate *entry = certificate_of(login);
@@ -118,12 +136,15 @@ static enum hygie_outcome store_enrolment(const struct login *login)
 		return HYGIE_CARD_UNTRUSTED;
 	if (fill_enrolment(login, entry, &enrolment) < 0)
 		return HYGIE_CARD_UNTRUSTED;
+	fill_store_key(login, &enrolment);
 	r = registry_add(login->hygied->registry, &enrolment, login->reassign);
 	if (r == -EEXIST)
 		return HYGIE_ALREADY_ENROLLED;
 	if (r < 0)
 		log_error("cannot store the enrolment of %s: %s", login->user,
 			  error_text(-r));
+	if (r == 0 && !enrolment.has_store_key)
+		peer_say(login->peer, WIRE_WARNING, TEXT_NO_STORE_KEY, NULL, 0);
 	return r < 0 ? HYGIE_BROKEN_SETUP : HYGIE_OK;
 }
 

@@ -8,6 +8,7 @@
 
 #include "hygied/hygied.h"
 #include "hygied/peer.h"
+#include "hygied/store_trial.h"
 
 enum login_stage {
 	LOGIN_CHOOSING = 1, /* no card yet */
@@ -48,6 +49,7 @@ struct login {
 	bool reread;     /* the card was blocked, and was read anew once */
 	struct login *next_queued;
 	struct reset *probe;
+	struct store_trial *trial; /* of an enrolment */
 	sd_event_source *timer;
 	uint64_t started, card_deadline, reading_deadline;
 	uint64_t deadline; /* after the PIN */

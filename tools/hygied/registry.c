@@ -38,7 +38,7 @@ static const char *const statement_sql[STATEMENT_COUNT] = {
 	[STATEMENT_ADD] =
 		"INSERT OR REPLACE INTO enrolment (" REGISTRY_COLUMNS ") VALUES "
 		"(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, "
-		"NULL, NULL, NULL)",
+		"NULL, NULL, NULL, ?14, ?15)",
 	[STATEMENT_COUNT_KEY] = "SELECT count(*) FROM enrolment WHERE " KEY_BEGINS,
 	[STATEMENT_REVOKE_KEY] = "UPDATE enrolment " SET_REVOKED " WHERE " KEY_BEGINS,
 	[STATEMENT_REVOKE_USER] =

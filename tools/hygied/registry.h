@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "hygied/envelope.h"
 #include "libhygie/attributes.h"
 #include "libhygie/protocol.h"
 
@@ -16,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define REGISTRY_VERSION 1 /* SQLite's user_version */
+#define REGISTRY_VERSION 2 /* SQLite's user_version */
 #define REGISTRY_SCHEME_SIZE 32
 #define REGISTRY_PERSON_SIZE 128
 #define REGISTRY_HOLDER_SIZE 256
@@ -33,8 +34,12 @@ enum enrolment_state {
 struct enrolment {
 	char user[HYGIE_USER_MAX];
 	uint8_t key_id[HYGIE_KEY_ID_SIZE]; /* SHA-256 of the authentication key's SPKI */
+	/* The key that opens record stores, and how; both absent unless has_store_key. */
 	bool has_store_key;
 	uint8_t store_key_id[HYGIE_KEY_ID_SIZE];
+	enum envelope_wrap store_wrap;
+	size_t store_certificate_size;
+	uint8_t store_certificate[REGISTRY_CERTIFICATE_MAX];
 	char scheme[REGISTRY_SCHEME_SIZE];
 	char person_id[REGISTRY_PERSON_SIZE];
 	char holder[REGISTRY_HOLDER_SIZE]; /* name to show */
@@ -57,7 +62,8 @@ struct registry;
  * companions (-wal, -shm, -journal) must belong to the effective user with mode 0600, the
  * folder as trusted_file.h wants it. 0 and *ret_registry (registry_close); -EPERM or
  * -ELOOP not to be trusted; -EBADMSG damaged; -EPROTONOSUPPORT made by a newer version;
- * -EBUSY locked by another program; another errno. `reason` (of `size` bytes) says what
+ * -EBUSY locked by another program; another errno. One of an older version is brought up
+ * to this one's in one transaction (-EROFS where it cannot be). `reason` (of `size` bytes) says what
  * to do. A file that is not a registry of ours is
  * never written to. On a read-only file system the registry is read as it is, and every
  * change answers -EROFS.

@@ -302,6 +302,14 @@ static const char schema_sql[] =
 	") STRICT;"
 	"CREATE INDEX enrolment_user ON enrolment (user);";
 
+/* What version 2 has more: the key that opens record stores. */
+static const char version_2_sql[] =
+	"ALTER TABLE enrolment ADD COLUMN store_wrap INTEGER"
+	" CHECK (store_wrap BETWEEN 1 AND 4);"
+	"ALTER TABLE enrolment ADD COLUMN store_certificate BLOB"
+	" CHECK ((store_key_id IS NULL) = (store_certificate IS NULL)"
+	" AND (store_key_id IS NULL) = (store_wrap IS NULL));";
+
 /* The whole of it is one transaction: a new file is empty or complete. */
 static int database_make(const struct place *place, sqlite3 *database)
 {
@@ -309,12 +317,47 @@ static int database_make(const struct place *place, sqlite3 *database)
 	int r;
 
 	(void)snprintf(sql, sizeof(sql),
-		       "BEGIN IMMEDIATE;%sPRAGMA application_id = %d;"
+		       "BEGIN IMMEDIATE;%s%sPRAGMA application_id = %d;"
 		       "PRAGMA user_version = %d;COMMIT;",
-		       schema_sql, APPLICATION_ID, REGISTRY_VERSION);
+		       schema_sql, version_2_sql, APPLICATION_ID, REGISTRY_VERSION);
 	if (sqlite3_exec(database, sql, NULL, NULL, NULL) == SQLITE_OK)
 		return 0;
 	r = place_fail_database(place, database, "cannot be made");
+	(void)sqlite3_exec(database, "ROLLBACK", NULL, NULL, NULL);
+	return r;
+}
+
+/*
+ * Brings a registry of version 1 up to date, whole or not at all. An older Hygie does not
+ * open it any more, so that it cannot enrol a card without saying what opens stores.
+ */
+static int database_upgrade(const struct place *place, sqlite3 *database, bool read_only)
+{
+	char sql[1024];
+	int64_t version = 0;
+	int r = number_ask(database, "PRAGMA user_version", &version);
+
+	if (r < 0)
+		return place_fail_database(place, database, "cannot be read");
+	if (version == REGISTRY_VERSION)
+		return 0;
+	if (read_only)
+		return place_fail(
+			place, -EROFS,
+			"is of an older version (%lld), on a read-only file system; make "
+			"it writable and start again",
+			(long long)version);
+	(void)snprintf(sql, sizeof(sql),
+		       "BEGIN IMMEDIATE;%sPRAGMA user_version = %d;COMMIT;",
+		       version_2_sql, REGISTRY_VERSION);
+	if (sqlite3_exec(database, sql, NULL, NULL, NULL) == SQLITE_OK)
+		return 0;
+	r = (sqlite3_errcode(database) & 0xFF) == SQLITE_ERROR
+		    ? place_fail(place, -EBADMSG,
+				 "cannot be used: %s; keep it aside and restore a backup",
+				 sqlite3_errmsg(database))
+		    : place_fail_database(place, database,
+					  "cannot be brought up to date");
 	(void)sqlite3_exec(database, "ROLLBACK", NULL, NULL, NULL);
 	return r;
 }
@@ -357,8 +400,10 @@ static int database_settle(const struct place *place, sqlite3 *database, bool re
 		r = database_make_durable(place, database);
 	if (r < 0)
 		return r;
-	return known == 0 ? database_make(place, database)
-			  : database_check(place, database);
+	if (known == 0)
+		return database_make(place, database);
+	r = database_check(place, database);
+	return r < 0 ? r : database_upgrade(place, database, read_only);
 }
 
 /* "file:PATH?immutable=1", with what a URI gives a meaning written as %XX. */

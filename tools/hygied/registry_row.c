@@ -56,6 +56,17 @@ static bool text_is_fit(const char *text, size_t size, bool may_be_empty)
 #define member_is_fit(enrolment, member, may_be_empty)                                   \
 	text_is_fit((enrolment)->member, sizeof((enrolment)->member), may_be_empty)
 
+/* All of it or nothing. */
+static bool store_key_is_fit(const struct enrolment *e)
+{
+	if (!e->has_store_key)
+		return e->store_wrap == ENVELOPE_WRAP_NONE &&
+		       e->store_certificate_size == 0;
+	return e->store_wrap >= ENVELOPE_WRAP_RSA_OAEP_SHA256 &&
+	       e->store_wrap <= ENVELOPE_WRAP_EC && e->store_certificate_size > 0 &&
+	       e->store_certificate_size <= REGISTRY_CERTIFICATE_MAX;
+}
+
 int enrolment_check(const struct enrolment *e)
 {
 	bool fit = member_is_fit(e, user, false) && member_is_fit(e, scheme, false) &&
@@ -64,7 +75,7 @@ int enrolment_check(const struct enrolment *e)
 		   e->certificate_size <= REGISTRY_CERTIFICATE_MAX &&
 		   e->not_before <= e->not_after;
 
-	return fit ? 0 : -EINVAL;
+	return fit && store_key_is_fit(e) ? 0 : -EINVAL;
 }
 
 static int bind_key(sqlite3_stmt *statement, int index, const uint8_t *key)
@@ -93,7 +104,13 @@ int registry_row_bind(sqlite3_stmt *statement, const struct enrolment *e)
 				  SQLITE_STATIC) |
 		sqlite3_bind_int(statement, 11, ENROLMENT_ACTIVE) |
 		bind_text(statement, 12, e->enrolled_by) |
-		sqlite3_bind_int64(statement, 13, e->enrolled_at);
+		sqlite3_bind_int64(statement, 13, e->enrolled_at) |
+		(e->has_store_key ? sqlite3_bind_int(statement, 14, e->store_wrap)
+				  : sqlite3_bind_null(statement, 14)) |
+		(e->has_store_key ? sqlite3_bind_blob(statement, 15, e->store_certificate,
+						      (int)e->store_certificate_size,
+						      SQLITE_STATIC)
+				  : sqlite3_bind_null(statement, 15));
 
 	return r == SQLITE_OK ? 0 : registry_errno(sqlite3_db_handle(statement));
 }
@@ -190,6 +207,25 @@ static void row_state(struct row *row, struct enrolment *e)
 	}
 }
 
+/* The key for stores: columns 2, 16 and 17, all or none. */
+static void row_store_key(struct row *row, struct enrolment *e)
+{
+	e->has_store_key = sqlite3_column_type(row->statement, 2) != SQLITE_NULL;
+	if (!e->has_store_key) {
+		(void)row_is(row, 16, SQLITE_NULL);
+		(void)row_is(row, 17, SQLITE_NULL);
+		return;
+	}
+	(void)row_blob(row, 2, e->store_key_id, HYGIE_KEY_ID_SIZE, HYGIE_KEY_ID_SIZE);
+	e->store_wrap = (enum envelope_wrap)row_integer(row, 16);
+	e->store_certificate_size =
+		row_blob(row, 17, e->store_certificate, 1, REGISTRY_CERTIFICATE_MAX);
+	if (row->fault == 0 &&
+	    (sqlite3_column_int64(row->statement, 16) != (int64_t)e->store_wrap ||
+	     !store_key_is_fit(e)))
+		row->fault = -EBADMSG;
+}
+
 int registry_row_read(sqlite3_stmt *statement, struct enrolment *ret_enrolment)
 {
 	struct row row = { statement, 0 };
@@ -199,10 +235,7 @@ int registry_row_read(sqlite3_stmt *statement, struct enrolment *ret_enrolment)
 		return -ENOMEM;
 	(void)row_blob(&row, 0, e->key_id, HYGIE_KEY_ID_SIZE, HYGIE_KEY_ID_SIZE);
 	row_member(&row, 1, e, user, false);
-	e->has_store_key = sqlite3_column_type(statement, 2) != SQLITE_NULL;
-	if (e->has_store_key)
-		(void)row_blob(&row, 2, e->store_key_id, HYGIE_KEY_ID_SIZE,
-			       HYGIE_KEY_ID_SIZE);
+	row_store_key(&row, e);
 	row_member(&row, 3, e, scheme, false);
 	row_member(&row, 4, e, person_id, false);
 	row_member(&row, 5, e, holder, true);

@@ -13,7 +13,7 @@
 #define REGISTRY_COLUMNS                                                                 \
 	"key_id, user, store_key_id, scheme, person_id, holder, issuer_key_id, "         \
 	"not_before, not_after, certificate, state, enrolled_by, enrolled_at, "          \
-	"revoked_by, revoked_at, revoke_reason"
+	"revoked_by, revoked_at, revoke_reason, store_wrap, store_certificate"
 
 /* The negative errno for SQLite's last error on `database`; never 0. */
 int registry_errno(sqlite3 *database);
@@ -28,7 +28,7 @@ int registry_database_open(const char *path, uint64_t *busy_since, sqlite3 **ret
 /* Whether an enrolment may be stored: -EINVAL if not. */
 int enrolment_check(const struct enrolment *enrolment) must_check;
 
-/* Binds an enrolment as active to the first 13 parameters, borrowed. */
+/* Binds an enrolment as active to the first 15 parameters, borrowed. */
 int registry_row_bind(sqlite3_stmt *statement,
 		      const struct enrolment *enrolment) must_check;
 

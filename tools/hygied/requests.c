@@ -6,6 +6,7 @@
 
 #include "hygied/policy.h"
 #include "hygied/session_request.h"
+#include "hygied/store_file.h"
 #include "libhygie/hex.h"
 #include "libhygie/log.h"
 
@@ -228,6 +229,8 @@ static void add_enrolment(struct wire_message *item, const struct enrolment *enr
 	wire_add_string(item, TAG_STATE, active ? "active" : "revoked");
 	wire_add_string(item, TAG_ENROLLED_BY, enrolment->enrolled_by);
 	wire_add_u64(item, TAG_ENROLLED_AT, (uint64_t)enrolment->enrolled_at);
+	if (enrolment->has_store_key)
+		wire_add_string(item, TAG_WRAP, store_wrap_word(enrolment->store_wrap));
 	if (!active)
 		wire_add_u64(item, TAG_REVOKED_AT, (uint64_t)enrolment->revoked_at);
 	if (certificate_parse(enrolment->certificate, enrolment->certificate_size,

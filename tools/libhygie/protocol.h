@@ -154,6 +154,9 @@ enum wire_tag {
 	TAG_UNBLOCK_BY = 0x5B, /* u32, enum token_unblock, with TOKEN_PIN_UNBLOCK */
 	TAG_NO_PIN_PAD = 0x5C, /* u32, not 0: the reader's keys are not used */
 
+	/* rights of stores, client and hygied */
+	TAG_WRAP = 0x60, /* string: store_wrap_word() */
+
 	/* hygied and hygie-store, and what is told of stores */
 	TAG_STORE = 0x70,  /* string, a store's name */
 	TAG_CIPHER = 0x71, /* string, folder of the encrypted files */

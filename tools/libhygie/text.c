@@ -63,6 +63,9 @@ static const char *const templates[TEXT_COUNT] = {
 	[TEXT_PIN_PROMPT_WRONG] = N_("Wrong PIN. Once more, PIN of {1}: "),
 	[TEXT_PIN_PROMPT_UNFIT] =
 		N_("That cannot be the PIN, and no try was spent. PIN of {1}: "),
+	[TEXT_NO_STORE_KEY] =
+		N_("The card has no key that opens record stores. Logging in "
+		   "works all the same."),
 };
 
 const char *text_template(enum hygie_text text)

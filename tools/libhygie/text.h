@@ -47,6 +47,7 @@ enum hygie_text {
 	TEXT_PIN_PROMPT_LOW,   /* holder */
 	TEXT_PIN_PROMPT_WRONG, /* holder */
 	TEXT_PIN_PROMPT_UNFIT, /* holder */
+	TEXT_NO_STORE_KEY,     /* no argument */
 	TEXT_COUNT
 };
 
