@@ -136,6 +136,14 @@ def test_everybody_who_is_connected_hears_of_it(store):
     other.hang_up()
 
 
+def test_what_is_opened_right_after_the_close_is_open(store):
+    for _ in range(20):
+        store.order("CLOSE")
+        store.order_open()
+        store.wait("CLOSED")
+        store.wait("OPENED")
+
+
 def test_one_keeper_a_store(store):
     second = subprocess.run([PROGRAM, "records"], stderr=subprocess.DEVNULL, timeout=DEADLINE,
                             check=False)

@@ -18,7 +18,7 @@
 #include <sys/un.h>
 
 #define PEERS_MAX 8
-#define FIRST_PEER_US 60000000ull
+#define ALONE_US 10000000ull /* with a shut store and nobody connected */
 
 struct door;
 
@@ -48,9 +48,28 @@ static bool has_peers(const struct door *door)
 	return false;
 }
 
+static int on_alone(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct door *door = userdata;
+
+	(void)source;
+	(void)usec;
+	door->timer = sd_event_source_disable_unref(door->timer);
+	if (keep_is_shut(door->keep) && !has_peers(door))
+		(void)sd_event_exit(door->loop, 0);
+	return 0;
+}
+
+/* Not at once: hygied may only be starting anew. */
 static void end_if_idle(struct door *door)
 {
-	if (keep_is_shut(door->keep) && (door->ending || !has_peers(door)))
+	if (!keep_is_shut(door->keep))
+		return;
+	if (door->ending)
+		(void)sd_event_exit(door->loop, 0);
+	else if (!has_peers(door) && !door->timer &&
+		 sd_event_add_time_relative(door->loop, &door->timer, CLOCK_MONOTONIC,
+					    ALONE_US, 0, on_alone, door) < 0)
 		(void)sd_event_exit(door->loop, 0);
 }
 
@@ -140,14 +159,6 @@ static int on_connection(sd_event_source *source, int listening, uint32_t revent
 	return 0;
 }
 
-static int on_nobody(sd_event_source *source, uint64_t usec, void *userdata)
-{
-	(void)source;
-	(void)usec;
-	end_if_idle(userdata);
-	return 0;
-}
-
 static int make_folder(void)
 {
 	struct stat status;
@@ -207,13 +218,11 @@ int door_open(sd_event *loop, const char *name, struct door **ret_door)
 	if (r == 0)
 		r = sd_event_add_io(loop, &door->source, door->fd, EPOLLIN, on_connection,
 				    door);
-	if (r >= 0)
-		r = sd_event_add_time_relative(loop, &door->timer, CLOCK_MONOTONIC,
-					       FIRST_PEER_US, 0, on_nobody, door);
 	if (r < 0) {
 		door_free(door);
 		return r;
 	}
+	end_if_idle(door);
 	*ret_door = door;
 	return 0;
 }

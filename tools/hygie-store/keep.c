@@ -40,9 +40,11 @@ struct keep {
 	char source[KEEP_NAME_MAX + 16]; /* what the mount is called */
 	char mount[HYGIE_PATH_MAX];
 	enum state state;
-	bool close_asked; /* while it was opening */
-	bool slow;        /* gocryptfs was killed for it */
-	unsigned asker;   /* of INIT or OPEN */
+	bool close_asked;             /* while it was opening */
+	bool slow;                    /* gocryptfs was killed for it */
+	unsigned asker;               /* of INIT or OPEN */
+	struct wire_message *waiting; /* an OPEN that came while it was ending */
+	unsigned waiting_peer;
 	int record;
 	struct cipher *cipher;
 	struct vigil *vigil;
@@ -108,6 +110,12 @@ static void become_shut(struct keep *keep)
 
 static void try_close(void *context);
 
+static void forget_waiting(struct keep *keep)
+{
+	wire_message_free(keep->waiting);
+	keep->waiting = NULL;
+}
+
 static int on_ending_slow(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct keep *keep = userdata;
@@ -120,6 +128,10 @@ static int on_ending_slow(sd_event_source *source, uint64_t usec, void *userdata
 		    keep->mount);
 	if (holders_find(keep->device, cipher_pid(keep->cipher), &keep->holders) == 0)
 		say(keep, 0, report_busy(&keep->holders));
+	if (keep->waiting) {
+		forget_waiting(keep);
+		fail(keep, keep->waiting_peer, KEEPER_WRONG_TIME, words[keep->state]);
+	}
 	return 0;
 }
 
@@ -267,6 +279,15 @@ static enum keeper_failure failure_of(const struct keep *keep, int status)
 	}
 }
 
+static void open_waiting(struct keep *keep)
+{
+	cleanup_message struct wire_message *order = keep->waiting;
+
+	keep->waiting = NULL;
+	if (order)
+		keep_order(keep, keep->waiting_peer, order);
+}
+
 static void on_ended(void *context, int status)
 {
 	struct keep *keep = context;
@@ -290,6 +311,7 @@ static void on_ended(void *context, int status)
 	if (before != OPENING || asked)
 		say(keep, 0,
 		    report_closed(before == OPEN || before == CLOSING ? KEEPER_DIED : 0));
+	open_waiting(keep);
 	keep->listener->shut(keep->context);
 }
 
@@ -374,6 +396,17 @@ static int begin_opening(struct keep *keep, const struct wire_message *order,
 	return r < 0 ? r : 0;
 }
 
+/* It ends in a moment, and is opened then; the timer of the ending gives that up. */
+static void let_wait(struct keep *keep, unsigned peer, const struct wire_message *order)
+{
+	size_t size;
+	const uint8_t *bytes = wire_message_bytes(order, &size);
+
+	keep->waiting_peer = peer;
+	if (wire_parse(bytes, size, &keep->waiting) < 0)
+		fail(keep, peer, KEEPER_FAULT, "no memory");
+}
+
 static void order_open(struct keep *keep, unsigned peer, const struct wire_message *order)
 {
 	enum keeper_failure failure;
@@ -385,6 +418,10 @@ static void order_open(struct keep *keep, unsigned peer, const struct wire_messa
 			fail(keep, peer, KEEPER_FAULT, "a note that is none");
 		else
 			say(keep, 0, report_plain(WIRE_KEEPER_OPENED));
+		return;
+	}
+	if (keep->state == ENDING && !keep->waiting && keep->timer) {
+		let_wait(keep, peer, order);
 		return;
 	}
 	if (keep->state != SHUT) {
@@ -548,6 +585,7 @@ void keep_free(struct keep *keep)
 {
 	if (!keep)
 		return;
+	forget_waiting(keep);
 	vigil_free(keep->vigil);
 	(void)sd_event_source_disable_unref(keep->timer);
 	cipher_free(keep->cipher);

@@ -9,6 +9,7 @@
 #include "hygied/logind.h"
 #include "hygied/policy.h"
 #include "hygied/session.h"
+#include "hygied/stores.h"
 #include "libhygie/deadline.h"
 #include "libhygie/error_text.h"
 #include "libhygie/log.h"
@@ -254,6 +255,7 @@ void guard_release(struct guard *guard, const char *session)
 	struct guarded *guarded = find(guard, session);
 
 	(void)binding_remove(BINDINGS_FOLDER, session);
+	stores_session_ended(guard->hygied->stores, session);
 	if (!guarded)
 		return;
 	drop(guarded);
@@ -391,6 +393,7 @@ static void on_ended(void *context, const char *session)
 {
 	struct guard *guard = context;
 
+	stores_session_ended(guard->hygied->stores, session);
 	if (!find(guard, session))
 		return;
 	log_info("session %s has ended", session);

@@ -15,6 +15,7 @@
 struct guard;
 struct login;
 struct server;
+struct stores;
 
 struct hygied {
 	sd_event *loop;
@@ -26,6 +27,7 @@ struct hygied {
 	struct card_environment environment;
 	struct cards *cards;
 	struct guard *guard;
+	struct stores *stores;
 	struct server *server;
 	struct login *queue; /* login_queue.h */
 	struct {

@@ -9,6 +9,7 @@
 #include "hygied/login_request.h"
 #include "hygied/login_result.h"
 #include "hygied/login_step.h"
+#include "hygied/login_stores.h"
 #include "hygied/pin_dialogue.h"
 #include "hygied/reset.h"
 #include "libhygie/deadline.h"
@@ -114,6 +115,8 @@ static void on_proven(void *context, enum hygie_outcome outcome)
 
 	if (outcome == HYGIE_OK && login->trial && login->card)
 		store_trial_take(login->trial, login->card);
+	if (outcome == HYGIE_OK && login->plan && login->card)
+		store_plan_take(login->plan, login->card, login->user);
 	login_finish(login, outcome, NULL);
 }
 
@@ -154,8 +157,14 @@ static int prove_login(struct login *login, const struct challenge *challenge)
 
 	if (login->enrolment)
 		r = store_trial_new(login->card, &login->trial);
+	else if (login->store_open ||
+		 settings_opens_stores(&login->hygied->settings, login->service))
+		r = store_plan_new(login->card, login->store[0] ? login->store : NULL,
+				   &login->plan);
 	if (r == 0 && login->trial)
 		tasks = store_trial_tasks(login->trial, &count);
+	else if (r == 0 && login->plan)
+		tasks = store_plan_tasks(login->plan, &count);
 	return r < 0 ? r
 		     : card_login_with(login->card, login->pin, tasks, count, challenge,
 				       login->deadline, on_proven, login);
@@ -176,7 +185,11 @@ static void send_pin(struct login *login)
 	else if (r >= 0)
 		r = prove_login(login, &challenge);
 	login_forget_pins(login);
-	if (r < 0)
+	if (r == -ENOENT)
+		login_finish(login, HYGIE_REFUSED,
+			     N_("This card does not open that store. \"hygie store "
+				"check\" tells an administrator whose does."));
+	else if (r < 0)
 		login_finish(login, HYGIE_CARD_BROKEN, NULL);
 }
 
@@ -275,7 +288,7 @@ static void on_card_changed(void *self, enum cards_change change, struct card *c
 {
 	struct login *login = self;
 
-	if (login->stage == LOGIN_FINISHED)
+	if (login->stage == LOGIN_FINISHED || login->stage == LOGIN_OPENING)
 		return;
 	if (change == CARDS_LEAVING)
 		on_card_leaving(login, card);
@@ -297,13 +310,23 @@ static void login_free(void *self)
 	(void)sd_event_source_disable_unref(login->timer);
 	reset_free(login->probe);
 	store_trial_free(login->trial);
+	store_plan_free(login->plan);
 	login_forget_pins(login);
 	free(login);
+}
+
+static void on_sessions_changed(void *self)
+{
+	struct login *login = self;
+
+	if (login->stage == LOGIN_OPENING)
+		login_stores_look(login);
 }
 
 static const struct dialogue login_dialogue = {
 	.answer = on_answer,
 	.card_changed = on_card_changed,
+	.sessions_changed = on_sessions_changed,
 	.free = login_free,
 };
 
@@ -312,6 +335,7 @@ void login_serve(struct hygied *hygied, struct peer *peer,
 {
 	const struct settings *settings = &hygied->settings;
 	struct login *login = calloc(1, sizeof(*login));
+	const char *text = NULL;
 	enum hygie_outcome outcome;
 
 	if (!login) {
@@ -334,8 +358,10 @@ void login_serve(struct hygied *hygied, struct peer *peer,
 	login->card_deadline =
 		deadline_after(login->pretyped || login->check ? 0 : settings->card_wait);
 	outcome = login_request_admit(login);
+	if (outcome == HYGIE_OK && login->store_open)
+		outcome = login_stores_admit(login, &text);
 	if (outcome != HYGIE_OK) {
-		login_finish(login, outcome, NULL);
+		login_finish(login, outcome, text);
 		return;
 	}
 	cards_retry(hygied->cards);

@@ -31,6 +31,10 @@ int login_request_read(struct login *login, const struct wire_message *request)
 		r = wire_optional(wire_get_u32(request, TAG_FLAGS, &flags));
 	if (r >= 0 && login->enrolment && login->user[0] == '\0')
 		r = -EBADMSG;
+	login->store_open = wire_message_type(request) == WIRE_REQUEST_STORE_OPEN;
+	if (r >= 0)
+		r = wire_optional(wire_get_string(request, TAG_STORE, login->store,
+						  sizeof(login->store)));
 	login->reassign = (flags & REQUEST_REASSIGN) != 0;
 	login->check = login->pin_operation && (flags & REQUEST_CHECK) != 0;
 	return r;

@@ -7,8 +7,10 @@
 #include "hygied/candidate.h"
 #include "hygied/guard.h"
 #include "hygied/login_prompt.h"
+#include "hygied/login_stores.h"
 #include "hygied/policy.h"
 #include "hygied/session.h"
+#include "hygied/stores.h"
 #include "libhygie/deadline.h"
 #include "libhygie/error_text.h"
 #include "libhygie/hex.h"
@@ -150,6 +152,8 @@ static enum hygie_outcome store_enrolment(const struct login *login)
 
 static const char *action_name(const struct login *login)
 {
+	if (login->store_open)
+		return "store-open-request";
 	switch (login->pin_operation) {
 	case TOKEN_PIN_CHANGE:
 		return "pin-change";
@@ -202,16 +206,27 @@ static void warn_of_end(const struct login *login, const struct token_certificat
 }
 
 /* A locker opens no session: the one that it unlocked is bound to the card now. */
-static void bind_unlocked(const struct login *login, struct binding *binding)
+static bool bind_unlocked(const struct login *login, struct binding *binding)
 {
 	if (session_bind_unlocked(&login->hygied->settings, peer_fd(login->peer),
 				  peer_uid(login->peer), binding) < 0)
-		return;
+		return false;
 	guard_bind(login->hygied->guard, binding);
 	log_audit("unlock-session", HYGIE_OK,
 		  (const struct log_field[]){ { "HYGIE_USER", binding->user },
 					      { "HYGIE_SESSION", binding->session } },
 		  2);
+	return true;
+}
+
+/* The stores of its card: for the session, or for the one that the ticket will open. */
+static void open_stores(const struct login *login, struct binding *binding,
+			const char *ticket)
+{
+	gid_t gid;
+
+	if (login->plan && policy_user_ids(binding->user, &binding->uid, &gid))
+		stores_open(login->hygied->stores, login->plan, binding, ticket);
 }
 
 /* A login at a real door is what a PAM set-up on trial waits for. */
@@ -268,7 +283,8 @@ static void send_success(struct login *login)
 		wire_add_u32(result, TAG_FLAGS, RESULT_PIN_MUST_CHANGE);
 	audit(login, HYGIE_OK);
 	if (!login->enrolment)
-		bind_unlocked(login, &binding);
+		open_stores(login, &binding,
+			    bind_unlocked(login, &binding) ? NULL : name);
 	peer_finish_with(login->peer, result);
 	confirm_trial(login);
 }
@@ -382,6 +398,10 @@ void login_result_send(struct login *login, enum hygie_outcome outcome, const ch
 	if (outcome == HYGIE_OK)
 		outcome = login->enrolment ? store_enrolment(login)
 					   : confirm_enrolment(login);
+	if (outcome == HYGIE_OK && login->store_open) {
+		login_stores_open(login);
+		return;
+	}
 	if (outcome == HYGIE_OK) {
 		send_success(login);
 		return;

@@ -8,6 +8,7 @@
 
 #include "hygied/hygied.h"
 #include "hygied/peer.h"
+#include "hygied/store_plan.h"
 #include "hygied/store_trial.h"
 
 enum login_stage {
@@ -18,6 +19,7 @@ enum login_stage {
 	LOGIN_ASKING_PIN,
 	LOGIN_QUEUED,  /* PIN there, card not ready */
 	LOGIN_PROVING, /* PIN on its way */
+	LOGIN_OPENING, /* proven; its stores are being opened */
 	LOGIN_FINISHED,
 };
 
@@ -49,7 +51,10 @@ struct login {
 	bool reread;     /* the card was blocked, and was read anew once */
 	struct login *next_queued;
 	struct reset *probe;
-	struct store_trial *trial; /* of an enrolment */
+	struct store_trial *trial;      /* of an enrolment */
+	struct store_plan *plan;        /* what a login opens besides; NULL: nothing */
+	bool store_open;                /* asks for the stores alone, in a session */
+	char store[STORE_NAME_MAX + 1]; /* for the one; "" for all */
 	sd_event_source *timer;
 	uint64_t started, card_deadline, reading_deadline;
 	uint64_t deadline; /* after the PIN */

@@ -8,6 +8,7 @@
 #include "hygied/policy.h"
 #include "hygied/server.h"
 #include "hygied/session.h"
+#include "hygied/stores.h"
 #include "libhygie/deadline.h"
 #include "libhygie/error_text.h"
 #include "libhygie/log.h"
@@ -223,6 +224,7 @@ static void on_cards(void *context, enum cards_change change, struct card *card)
 	/* First of all: a screen may be open to whoever walks by. */
 	if (hygied->guard)
 		guard_card_changed(hygied->guard, change, card);
+	stores_card_changed(hygied->stores, change, card);
 	if (hygied->server)
 		server_card_changed(hygied->server, change, card);
 }
@@ -287,6 +289,8 @@ static int serve(struct hygied *hygied)
 	sessions_prune();
 	r = guard_start(hygied, on_sessions, hygied, &hygied->guard);
 	if (r >= 0)
+		r = stores_start(hygied, on_sessions, hygied, &hygied->stores);
+	if (r >= 0)
 		r = cards_start(&hygied->environment, hygied->profiles, on_cards, hygied,
 				&hygied->cards);
 	if (r < 0) {
@@ -309,6 +313,8 @@ static void unload(struct hygied *hygied)
 	/* Before the cards: they leave with us, but were not taken out. */
 	guard_free(hygied->guard);
 	hygied->guard = NULL;
+	stores_free(hygied->stores);
+	hygied->stores = NULL;
 	cards_free(hygied->cards);
 	tickets_free(hygied->tickets);
 	registry_close(hygied->registry);

@@ -9,6 +9,7 @@
 #include "hygied/peer.h"
 #include "hygied/requests.h"
 #include "hygied/session_request.h"
+#include "hygied/store_request.h"
 #include "hygied/usage.h"
 #include "hygied/watch.h"
 #include "libhygie/deadline.h"
@@ -54,6 +55,9 @@ static const struct {
 	{ WIRE_REQUEST_CLOSE_SESSION, request_close_session },
 	{ WIRE_REQUEST_WATCH, watch_serve },
 	{ WIRE_REQUEST_LOCK, request_lock },
+	{ WIRE_REQUEST_STORE_OPEN, login_serve },
+	{ WIRE_REQUEST_STORE_CLOSE, request_store_close },
+	{ WIRE_REQUEST_STORE_STATUS, request_store_status },
 };
 
 static void on_request(void *context, struct peer *peer,

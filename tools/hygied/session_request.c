@@ -8,6 +8,8 @@
 #include "hygied/policy.h"
 #include "hygied/requests.h"
 #include "hygied/session.h"
+#include "hygied/store_request.h"
+#include "hygied/stores.h"
 #include "libhygie/error_text.h"
 #include "libhygie/hex.h"
 #include "libhygie/log.h"
@@ -47,10 +49,13 @@ static enum hygie_outcome open_session(struct hygied *hygied, const char *name,
 	if (tickets_redeem(hygied->tickets, name, binding) < 0)
 		return HYGIE_NOT_FOUND;
 	memcpy(binding->session, session, sizeof(session));
-	if (session[0] == '\0')
+	if (session[0] == '\0') {
+		stores_redeem(hygied->stores, name, "");
 		return HYGIE_OK;
+	}
 	r = session_bind_opened(binding);
 	*ret_bound = r == 0;
+	stores_redeem(hygied->stores, name, r == 0 ? session : "");
 	if (r == 0)
 		guard_bind(hygied->guard, binding);
 	return r == 0 || r == -ENOENT ? HYGIE_OK : HYGIE_FAULT;
@@ -76,7 +81,10 @@ void request_open_session(struct hygied *hygied, struct peer *peer,
 	}
 	outcome = open_session(hygied, name, &binding, &bound);
 	audit_opening(&binding, outcome, bound);
-	peer_finish(peer, outcome, NULL);
+	if (bound)
+		store_wait(hygied, peer, binding.session);
+	else
+		peer_finish(peer, outcome, NULL);
 }
 
 void request_close_session(struct hygied *hygied, struct peer *peer,

@@ -48,6 +48,10 @@ enum wire_type {
 	WIRE_REQUEST_LOCK = 0x0109,  /* sessions: the peer's own, or TAG_USER's */
 	WIRE_REQUEST_PIN_CHANGE = 0x0110,
 	WIRE_REQUEST_PIN_UNBLOCK = 0x0111,
+	WIRE_REQUEST_STORE_OPEN =
+		0x0130, /* a login that opens stores: TAG_STORE, or all */
+	WIRE_REQUEST_STORE_CLOSE = 0x0131, /* TAG_STORE, or all */
+	WIRE_REQUEST_STORE_STATUS = 0x0132,
 	WIRE_ANSWER = 0x0180,
 	WIRE_CANCEL = 0x0181,
 

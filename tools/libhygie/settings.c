@@ -241,6 +241,16 @@ static const struct config_key keys[] = {
 	{ "removal_groups", NULL, parse_action, field_of(removal.groups),
 	  .documentation = "GROUP = lock, logout or none: the strictest of a user's" },
 
+	{ "store", "services", parse_services, field_of(store.services),
+	  .default_text =
+		  "login gdm-smartcard gdm-password lightdm sddm sshd xrdp-sesman kde "
+		  "kde-smartcard vlock xscreensaver mate-screensaver "
+		  "cinnamon-screensaver i3lock swaylock gtklock xlock physlock",
+	  .documentation = "PAM services where a login opens the card's record stores" },
+	{ "store", "grace", config_parse_duration, field_of(store.grace),
+	  .default_text = "10min", .minimum = 0, .maximum = 24 * 3600 * SECOND,
+	  .documentation = "how long its card may be out before a store closes" },
+
 	{ "helper", "user", parse_helper_user, field_of(helper_user),
 	  .default_text = "hygie-token",
 	  .documentation = "account that the helper becomes" },
@@ -334,6 +344,11 @@ bool settings_takes_password(const struct settings *settings, const char *servic
 bool settings_gives_way(const struct settings *settings, const char *service)
 {
 	return has_service(&settings->gives_way, service);
+}
+
+bool settings_opens_stores(const struct settings *settings, const char *service)
+{
+	return has_service(&settings->store.services, service);
 }
 
 bool settings_unlocks(const struct settings *settings, const char *service)

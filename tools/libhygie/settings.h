@@ -86,6 +86,12 @@ struct settings {
 			groups; /* [removal_users], [removal_groups] */
 	} removal;
 
+	/* [store]; times in milliseconds */
+	struct settings_store {
+		struct settings_services services;
+		unsigned grace;
+	} store;
+
 	/* [helper] */
 	char helper_user[CONFIG_NAME_SIZE];
 
@@ -149,6 +155,9 @@ bool settings_unlocks(const struct settings *settings, const char *service);
 enum removal_action
 settings_removal_action(const struct settings *settings, const char *user,
 			bool (*in_group)(const char *user, const char *group));
+
+/* Whether a login at a PAM service opens the record stores of its card as well. */
+bool settings_opens_stores(const struct settings *settings, const char *service);
 
 /* The group that a service's account is believed for, or NULL. */
 const char *settings_peer_group(const struct settings *settings, const char *user);

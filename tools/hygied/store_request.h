@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The requests about open stores: letting go of them, telling of them, and the wait of a
+ * session that begins until its stores are there. Opening them is a login (login_stores.h).
+ */
+#pragma once
+
+#include "hygied/hygied.h"
+#include "hygied/peer.h"
+
+/* Lets go of TAG_STORE, or of each: root for everybody, others for their own sessions. */
+void request_store_close(struct hygied *hygied, struct peer *peer,
+			 const struct wire_message *request);
+
+/* The stores as ITEMs. */
+void request_store_status(struct hygied *hygied, struct peer *peer,
+			  const struct wire_message *request);
+
+/*
+ * Finishes the peer with HYGIE_OK once no store is being opened for the session, or after
+ * three seconds: a session begins with its records, or without them.
+ */
+void store_wait(struct hygied *hygied, struct peer *peer, const char *session);
