@@ -48,6 +48,12 @@ static const struct {
 	{ TAG_CARD_IN, MEMBER_BOOLEAN, "card_in" },
 	{ TAG_LOCKED, MEMBER_BOOLEAN, "locked" },
 	{ TAG_LEFT, MEMBER_NUMBER, "left_ms" },
+	{ TAG_STORE, MEMBER_STRING, "store" },
+	{ TAG_MOUNT, MEMBER_STRING, "mount" },
+	{ TAG_COUNT, MEMBER_NUMBER, "sessions" },
+	{ TAG_SINCE, MEMBER_TIME, "since" },
+	{ TAG_PROCESS, MEMBER_NUMBER, "pid" },
+	{ TAG_FILE, MEMBER_STRING, "file" },
 };
 
 void text_clean(char *dst, size_t dst_size, const void *src, size_t src_size)

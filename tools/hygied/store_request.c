@@ -18,13 +18,25 @@
 
 /* ---- status ---- */
 
-static void add_holders(struct wire_message *item, const struct store_view *view)
+/* An ITEM for each program that keeps it busy. */
+static void send_holders(struct peer *peer, const char *store,
+			 const struct store_view *view)
 {
 	for (size_t i = 0; i < view->holder_count; i++) {
-		wire_add_u32(item, TAG_PROCESS, (uint32_t)view->holders[i].pid);
-		wire_add_u32(item, TAG_USER_ID, view->holders[i].uid);
-		wire_add_string(item, TAG_VALUE, view->holders[i].program);
-		wire_add_string(item, TAG_FILE, view->holders[i].file);
+		const struct keeper_holder *holder = &view->holders[i];
+		cleanup_message struct wire_message *item =
+			request_new_item("store_program");
+		char user[HYGIE_USER_MAX];
+
+		if (!item)
+			return;
+		wire_add_string(item, TAG_STORE, store);
+		wire_add_u32(item, TAG_PROCESS, (uint32_t)holder->pid);
+		if (policy_user_name(holder->uid, user, sizeof(user)))
+			wire_add_string(item, TAG_USER, user);
+		wire_add_string(item, TAG_VALUE, holder->program);
+		wire_add_string(item, TAG_FILE, holder->file);
+		peer_send(peer, item);
 	}
 }
 
@@ -61,11 +73,11 @@ static int send_item(void *context, const char *name, const struct store *store,
 	wire_add_string(item, TAG_NAME, name);
 	wire_add_string(item, TAG_STATE, view.state);
 	wire_add_string(item, TAG_MOUNT, store->mount);
-	wire_add_u32(item, TAG_FLAGS, (uint32_t)view.references);
+	wire_add_u32(item, TAG_COUNT, (uint32_t)view.references);
 	if (view.since)
 		wire_add_u64(item, TAG_SINCE, view.since);
-	add_holders(item, &view);
 	peer_send(listing->peer, item);
+	send_holders(listing->peer, name, &view);
 	return 0;
 }
 

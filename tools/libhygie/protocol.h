@@ -171,6 +171,7 @@ enum wire_tag {
 		0x75, /* u32, pid: begins a group with TAG_USER_ID, TAG_NAME, TAG_FILE */
 	TAG_FILE = 0x76,    /* string, printable */
 	TAG_FAILURE = 0x77, /* u32, enum keeper_failure */
+	TAG_COUNT = 0x78,   /* u32: how many sessions hold a store open */
 };
 
 /* Why a store's keeper did not do what it was told. */

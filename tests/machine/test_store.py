@@ -1,0 +1,319 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A record store opens with the login by card, and closes without it: real login, sudo, logind,
+pcscd, systemd and gocryptfs."""
+import contextlib
+import pathlib
+
+import pytest
+
+import machine as mc
+import records
+import stacks
+
+# The sessions stay when the card goes: what becomes of the store is seen apart.
+CONFIG = ("[login]\ncard_wait = 1s\n[removal]\naction = none\ntext_action = none\n"
+          "[store]\ngrace = 2s\n")
+USERS = ("alice", "bob")
+
+
+@pytest.fixture(scope="module")
+def cards(machine):
+    """Cards whose RSA key deciphers, enrolled."""
+    stacks.use(machine, "optional")
+    machine.write("/etc/sudoers.d/alice", "alice ALL=(ALL) ALL\n", mode="440")
+    machine.run("groupadd", records.GROUP)
+    made = {user: machine.make_card(user + "-store", kind="rsa2048",
+                                    person=user.capitalize() + " Specimen") for user in USERS}
+    for user, content in made.items():
+        with machine.card(content):
+            machine.wait_ready()
+            machine.enrol(user)
+    return made
+
+
+@pytest.fixture(scope="module")
+def made(machine, cards):
+    return records.Records(machine, {user: machine.keys.key("rsa2048", user + "-store-9a")
+                                     for user in USERS})
+
+
+@pytest.fixture
+def store(machine, made):
+    assert made.is_shut(), "the test before left it open"
+    yield made
+    with contextlib.suppress(AssertionError):
+        machine.run("hygie", "store", "close", check=False)
+    made.wait_shut()
+
+
+@pytest.fixture
+def card(machine, store, cards):
+    with machine.card(cards["alice"]) as card:
+        machine.wait_ready()
+        yield card
+
+
+@contextlib.contextmanager
+def login(machine, user="alice", seat=False):
+    """A session by card and PIN, at its shell's prompt."""
+    with machine.terminal("login", "-p", user, seat=seat) as terminal:
+        terminal.expect("PIN")
+        terminal.sendline(mc.PIN)
+        terminal.expect(r"\$ ")
+        terminal.sendline("PS1=; echo ready''-$XDG_SESSION_ID-")
+        terminal.expect(r"ready-(\S+)-")
+        terminal.session = terminal.match.group(1)
+        yield terminal
+        log_out(machine, terminal)
+
+
+def log_out(machine, terminal):
+    if not terminal.isalive():
+        return
+    terminal.sendline("exit")
+    terminal.expect(mc.pexpect.EOF)
+    machine.wait_until(lambda: machine.run("loginctl", "show-session", terminal.session,
+                                           check=False).returncode != 0, "to end the session")
+
+
+def say(terminal, command):
+    """What a command in the session prints."""
+    terminal.sendline("%s; echo sa''id-$?-" % command)
+    terminal.expect(r"(?s)(.*)said-(\d+)-")
+    return terminal.match.group(1).strip(), int(terminal.match.group(2))
+
+
+def test_the_session_begins_with_its_records_and_ends_with_them(machine, store, card):
+    with login(machine) as terminal:
+        assert store.is_open(), "it is there before the shell is"
+        assert say(terminal, "echo 'first visit' >%s/patient" % store.mount)[1] == 0
+        state, programs = store.status()
+        assert (state["state"], state["sessions"], programs) == ("open", 1, [])
+    store.wait_shut()
+    assert store.status()[0]["state"] == "shut"
+    assert store.events()[-3:] == [("store-open", "ok"), ("store-close", "ok"),
+                                   ("store-closed", "ok")]
+    machine.wait_ready()
+    with login(machine) as terminal:
+        assert say(terminal, "cat %s/patient" % store.mount) == ("first visit", 0)
+
+
+def test_another_practitioner_reads_it_and_nobody_else(machine, store, cards):
+    with machine.card(cards["alice"]):
+        machine.wait_ready()
+        with login(machine) as terminal:
+            say(terminal, "echo shared >%s/shared" % store.mount)
+        store.wait_shut()
+    with machine.card(cards["bob"]):
+        machine.wait_ready()
+        with login(machine, "bob") as terminal:
+            assert say(terminal, "cat %s/shared" % store.mount) == ("shared", 0)
+            seen = machine.run("cat", store.mount + "/shared", user="carol", check=False)
+            assert seen.returncode != 0
+
+
+def test_a_card_pulled_closes_it_after_the_grace_and_not_the_session(machine, store, card):
+    with login(machine) as terminal:
+        card.remove()
+        store.wait_shut()
+        assert say(terminal, "ls %s" % store.mount)[1] != 0
+        assert say(terminal, "echo here") == ("here", 0)
+
+
+def test_a_card_back_within_the_grace_keeps_it(machine, store, card):
+    with login(machine):
+        machine.wait_ready()
+        card.remove()
+        machine.wait_readers(lambda readers: all(one["state"] == "empty" for one in readers))
+        card.insert()
+        machine.wait_ready()
+        machine.run("sleep", "3")  # longer than the grace: nothing may happen in that time
+        assert store.is_open()
+        card.remove()
+        store.wait_shut()
+        card.insert()
+
+
+def test_an_editor_with_unsaved_work_is_told_and_loses_nothing(machine, store, card):
+    with login(machine) as terminal:
+        terminal.sendline("exec 3>%s/letter; printf 'Dear ' >&3; echo wri''ting" % store.mount)
+        terminal.expect("writing")
+        card.remove()
+        store.wait(lambda: store.status()[1], "to tell who keeps it busy")
+        state, programs = store.status()
+        assert state["state"] == "closing" and state["sessions"] == 0
+        assert (programs[0]["value"], programs[0]["user"]) == ("bash", "alice")
+        assert programs[0]["file"] == store.mount + "/letter"
+        assert ("store-busy", "timed-out") in store.events()
+        assert store.is_open() and store.ciphers()
+        terminal.sendline("printf 'colleague' >&3; exec 3>&-; echo sa''ved")
+        terminal.expect("saved")
+        store.wait_shut()
+        card.insert()
+        machine.wait_ready()
+    with login(machine) as terminal:
+        assert say(terminal, "cat %s/letter" % store.mount) == ("Dear colleague", 0)
+
+
+def test_a_login_while_it_is_busy_keeps_it_open(machine, store, card):
+    with login(machine) as first:
+        first.sendline("cd %s; echo with''in" % store.mount)
+        first.expect("within")
+        card.remove()
+        store.wait(lambda: store.status()[0]["state"] == "closing", "to be busy")
+        card.insert()
+        machine.wait_ready()
+        with login(machine):
+            assert store.status()[0]["state"] == "open"
+            first.sendline("cd /; echo with''out")
+            first.expect("without")
+            machine.run("sleep", "1")
+            assert store.is_open()
+        store.wait_shut()
+
+
+def test_sudo_opens_nothing(machine, store, cards):
+    with machine.terminal("login", "-p", "alice") as terminal:
+        terminal.expect("[Pp]assword")
+        terminal.sendline(mc.PASSWORD)
+        terminal.expect(r"\$ ")
+        with machine.card(cards["alice"]):
+            machine.wait_ready()
+            terminal.sendline("sudo -k; sudo sh -c 'echo got-$(id -un)-'")
+            terminal.expect("PIN")
+            terminal.sendline(mc.PIN)
+            terminal.expect("got-root-")
+            machine.wait_ready()
+            assert store.is_shut()
+        terminal.sendline("exit")
+        terminal.expect(mc.pexpect.EOF)
+
+
+def test_a_second_session_of_the_card_keeps_it(machine, store, card):
+    with login(machine) as first:
+        machine.wait_ready()
+        with login(machine):
+            assert store.status()[0]["sessions"] == 2
+            log_out(machine, first)
+            machine.wait_until(lambda: store.status()[0]["sessions"] == 1, "to let go")
+            assert store.is_open()
+        store.wait_shut()
+
+
+def test_a_login_that_opens_no_session_lets_go(machine, store, card):
+    """The ticket of an authentication that nobody redeems; its minute is not waited for here:
+    the card goes first."""
+    done = machine.run("pamtester", "login", "alice", "authenticate", stdin=mc.PIN + "\n")
+    assert "successfully" in done.stdout + done.stderr
+    store.wait_open()
+    card.remove()
+    store.wait_shut()
+    card.insert()
+
+
+def test_it_is_opened_and_closed_by_command_in_a_session(machine, store, card):
+    with login(machine) as terminal:
+        assert say(terminal, "hygie store close %s" % store.name)[1] == 0
+        store.wait_shut()
+        machine.wait_ready()
+        terminal.sendline("hygie store open; echo open''ed-$?-")
+        terminal.expect("PIN")
+        terminal.sendline(mc.PIN)
+        terminal.expect(r"opened-(\d+)-")
+        assert terminal.match.group(1) == "0" and store.is_open()
+        assert "open" in say(terminal, "hygie store status")[0]
+    store.wait_shut()
+
+
+def test_a_wrong_pin_opens_nothing(machine, store, card):
+    with login(machine) as terminal:
+        say(terminal, "hygie store close")
+        store.wait_shut()
+        machine.wait_ready()
+        terminal.sendline("hygie store open; echo open''ed-$?-")
+        terminal.expect("PIN")
+        terminal.sendline("654321")
+        terminal.expect(r"opened-(\d+)-")
+        assert terminal.match.group(1) != "0" and store.is_shut()
+
+
+def test_hygied_killed_leaves_it_open_and_closes_it_at_logout(machine, store, card):
+    with login(machine) as terminal:
+        machine.run("systemctl", "kill", "--signal=KILL", "hygied.service")
+        machine.wait_ready()
+        assert store.is_open()
+        assert say(terminal, "ls %s" % store.mount)[1] == 0
+        assert store.status()[0]["sessions"] == 1
+        machine.run("sleep", "3")  # the grace that it has for showing itself: it did
+        assert store.is_open()
+    store.wait_shut()
+
+
+def test_a_logout_while_hygied_is_down_closes_it_later(machine, store, card):
+    with login(machine):
+        machine.run("systemctl", "stop", "hygied.socket", "hygied.service")
+        assert store.is_open()
+    assert store.is_open(), "the control: nobody was there to close it"
+    machine.run("systemctl", "start", "hygied.socket", "hygied.service")
+    store.wait_shut()
+    machine.wait_ready()
+
+
+def test_a_killed_keeper_leaves_no_key_and_no_dead_mount(machine, store, card):
+    with login(machine) as terminal:
+        machine.run("systemctl", "kill", "--kill-whom=main", "--signal=KILL",
+                    "hygie-store@records.service")
+        store.wait_shut()
+        assert ("store-lost", "unavailable") in store.events()
+        machine.wait_ready()
+        terminal.sendline("hygie store open; echo open''ed-$?-")
+        terminal.expect("PIN")
+        terminal.sendline(mc.PIN)
+        terminal.expect(r"opened-(\d+)-")
+        assert terminal.match.group(1) == "0" and store.is_open()
+    store.wait_shut()
+
+
+def test_a_store_that_does_not_open_refuses_no_login(machine, store, card):
+    mount = pathlib.Path("/proc/%d/root%s/in-the-way" % (machine.pid, store.mount))
+    mount.write_text("")
+    try:
+        with login(machine) as terminal:
+            assert say(terminal, "echo in") == ("in", 0)
+            assert store.is_shut()
+            assert store.events()[-1] == ("store-open", "fault")
+    finally:
+        mount.unlink()
+
+
+def test_an_envelope_that_was_changed_opens_nothing_and_refuses_no_login(machine, store, card):
+    path = pathlib.Path("/proc/%d/root%s/keys.cms" % (machine.pid, store.folder))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    try:
+        with login(machine) as terminal:
+            assert say(terminal, "echo in") == ("in", 0)
+            assert store.is_shut()
+            assert store.events()[-1] == ("store-unsealed", "refused")
+    finally:
+        path.write_bytes(whole)
+
+
+def test_no_card_pulled_at_an_apdu_leaves_it_half_open(machine, store, card):
+    """At each APDU of an opening; then, and in between, the whole card opens it."""
+    card.reset_count()
+    with login(machine):
+        total = card.count()
+    store.wait_shut()
+    assert total > 5
+    for number in range(1, total + 1):
+        machine.wait_ready()
+        card.remove_after(number)
+        machine.run("pamtester", "login", "alice", "authenticate", stdin=mc.PIN + "\n",
+                    check=False)
+        store.wait_shut()
+        card.clear_faults()
+        card.insert()
+    machine.wait_ready()
+    with login(machine):
+        assert store.is_open()
