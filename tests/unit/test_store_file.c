@@ -303,10 +303,13 @@ static void an_envelope_or_certificate_that_is_another_is_refused(void **state)
 		0);
 	assert_int_equal(store_envelope_load(folder_of(state), NAME, &envelope, &error),
 			 -EFBIG);
-	assert_int_equal(store_recovery_load(folder_of(state), store, &key, &error), 0);
+	assert_int_equal(store_recovery_load(folder_of(state), NAME, store->recovery,
+					     &key, &error),
+			 0);
 	EVP_PKEY_free(key);
 	store->recovery[0] ^= 1;
-	assert_int_equal(store_recovery_load(folder_of(state), store, &key, &error),
+	assert_int_equal(store_recovery_load(folder_of(state), NAME, store->recovery,
+					     &key, &error),
 			 -EBADMSG);
 	assert_contains(error.text, "recovery.pub: is not the key");
 }

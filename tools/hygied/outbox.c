@@ -4,6 +4,8 @@
  */
 #include "hygied/outbox.h"
 
+#include "libhygie/secret.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -47,6 +49,7 @@ static void drop_first(struct outbox *outbox)
 	if (!outbox->first)
 		outbox->last = NULL;
 	outbox->size -= entry->size;
+	wipe(entry->bytes, entry->size); /* some hold what is a person's alone */
 	free(entry);
 }
 

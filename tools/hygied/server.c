@@ -9,6 +9,9 @@
 #include "hygied/peer.h"
 #include "hygied/requests.h"
 #include "hygied/session_request.h"
+#include "hygied/store_admin.h"
+#include "hygied/store_create.h"
+#include "hygied/store_recover.h"
 #include "hygied/store_request.h"
 #include "hygied/usage.h"
 #include "hygied/watch.h"
@@ -55,6 +58,12 @@ static const struct {
 	{ WIRE_REQUEST_CLOSE_SESSION, request_close_session },
 	{ WIRE_REQUEST_WATCH, watch_serve },
 	{ WIRE_REQUEST_LOCK, request_lock },
+	{ WIRE_REQUEST_STORE_CREATE, store_create_serve },
+	{ WIRE_REQUEST_STORE_ADD, request_store_add },
+	{ WIRE_REQUEST_STORE_REMOVE, request_store_remove },
+	{ WIRE_REQUEST_STORE_ROTATE, request_store_rotate },
+	{ WIRE_REQUEST_STORE_RECOVER, store_recover_serve },
+	{ WIRE_REQUEST_STORE_CHECK, request_store_check },
 	{ WIRE_REQUEST_STORE_OPEN, login_serve },
 	{ WIRE_REQUEST_STORE_CLOSE, request_store_close },
 	{ WIRE_REQUEST_STORE_STATUS, request_store_status },

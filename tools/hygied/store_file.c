@@ -49,7 +49,8 @@ static int folder_judge(const char *folder, const char *name, struct file_error 
 	struct stat st;
 	int r;
 
-	if (!envelope_name_is_valid(name))
+	/* ".NAME.new" is one that is being made. */
+	if (!envelope_name_is_valid(name[0] == '.' ? name + 1 : name))
 		return file_fail(error, -ENOENT, "no store can be called so");
 	r = store_path(folder, name, NULL, path);
 	if (r < 0)
@@ -110,11 +111,16 @@ int store_load(const char *folder, const char *name, struct store **ret_store,
 
 int store_save(const char *folder, const struct store *store)
 {
+	return store_save_at(folder, store->name, store);
+}
+
+int store_save_at(const char *folder, const char *place, const struct store *store)
+{
 	cleanup_free char *text = NULL;
 	size_t size;
 	int r = store_ini_format(store, &text, &size);
 
-	return r < 0 ? r : store_file_write(folder, store->name, "store.ini", text, size);
+	return r < 0 ? r : store_file_write(folder, place, "store.ini", text, size);
 }
 
 int stores_each(const char *folder, store_callback callback, void *context)

@@ -75,6 +75,10 @@ int store_load(const char *folder, const char *name, struct store **ret_store,
  */
 int store_save(const char *folder, const struct store *store) must_check;
 
+/* The same into FOLDER/PLACE, of a store that is being made. */
+int store_save_at(const char *folder, const char *place,
+		  const struct store *store) must_check;
+
 /* Takes NULL. */
 void store_free(struct store *store);
 define_cleanup(cleanup_store_function, struct store, store_free)
@@ -134,12 +138,12 @@ int store_certificate_save(const char *folder, const char *name,
 int store_certificates_tidy(const char *folder, const struct store *store) must_check;
 
 /*
- * The recovery key's public half, which must be the one that store.ini names: -EBADMSG if
+ * The recovery key's public half, which must be the one that store.ini names, `id`: -EBADMSG if
  * not; the caller frees it by EVP_PKEY_free. And its locked private half, malloc'ed. The
  * other errors as store_load.
  */
-int store_recovery_load(const char *folder, const struct store *store,
-			struct evp_pkey_st **ret_key,
+int store_recovery_load(const char *folder, const char *name,
+			const uint8_t id[HYGIE_KEY_ID_SIZE], struct evp_pkey_st **ret_key,
 			struct file_error *ret_error) must_check;
 int store_recovery_locked(const char *folder, const char *name, char **ret_der,
 			  size_t *ret_size, struct file_error *ret_error) must_check;

@@ -30,24 +30,25 @@ int store_key_id(const struct evp_pkey_st *key, uint8_t ret_id[HYGIE_KEY_ID_SIZE
 	return ok == 1 && length == HYGIE_KEY_ID_SIZE ? 0 : -ENOMEM;
 }
 
-int store_recovery_load(const char *folder, const struct store *store,
-			struct evp_pkey_st **ret_key, struct file_error *ret_error)
+int store_recovery_load(const char *folder, const char *name,
+			const uint8_t id[HYGIE_KEY_ID_SIZE], struct evp_pkey_st **ret_key,
+			struct file_error *ret_error)
 {
-	uint8_t id[HYGIE_KEY_ID_SIZE];
+	uint8_t own[HYGIE_KEY_ID_SIZE];
 	cleanup_free char *der = NULL;
 	const uint8_t *cursor;
 	EVP_PKEY *key;
 	size_t size;
 	int r;
 
-	r = store_file_read(folder, store->name, "recovery.pub", PUBLIC_MAX, &der, &size,
+	r = store_file_read(folder, name, "recovery.pub", PUBLIC_MAX, &der, &size,
 			    ret_error);
 	if (r < 0)
 		return r;
 	cursor = (const uint8_t *)der;
 	key = d2i_PUBKEY(NULL, &cursor, (long)size);
-	if (key && cursor == (const uint8_t *)der + size && store_key_id(key, id) == 0 &&
-	    memcmp(id, store->recovery, sizeof(id)) == 0) {
+	if (key && cursor == (const uint8_t *)der + size && store_key_id(key, own) == 0 &&
+	    memcmp(own, id, sizeof(own)) == 0) {
 		*ret_key = key;
 		return 0;
 	}
@@ -56,7 +57,7 @@ int store_recovery_load(const char *folder, const struct store *store,
 		(void)snprintf(ret_error->text, sizeof(ret_error->text),
 			       "%s/%s/recovery.pub: is not the key that store.ini names; "
 			       "restore it from a backup",
-			       folder, store->name);
+			       folder, name);
 	return -EBADMSG;
 }
 

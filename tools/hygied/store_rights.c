@@ -148,13 +148,14 @@ static int catch_up(const char *folder, struct store *store,
 	return r;
 }
 
-static int recipients_collect(const char *folder, const struct store *new,
-			      struct sealing *sealing, struct file_error *error)
+static int recipients_collect(const char *folder, const char *place,
+			      const struct store *new, struct sealing *sealing,
+			      struct file_error *error)
 {
 	int r = 0;
 
 	for (size_t i = 0; i < new->count; i++) {
-		r = store_certificate_load(folder, new->name, new->holders[i].key_id,
+		r = store_certificate_load(folder, place, new->holders[i].key_id,
 					   &sealing->certificates[i], error);
 		if (r < 0)
 			return r == -ENOENT ? -EBADMSG : r;
@@ -163,7 +164,7 @@ static int recipients_collect(const char *folder, const struct store *new,
 			new->holders[i].wrap,
 		};
 	}
-	r = store_recovery_load(folder, new, &sealing->recovery, error);
+	r = store_recovery_load(folder, place, new->recovery, &sealing->recovery, error);
 	if (r < 0)
 		return r == -ENOENT ? -EBADMSG : r;
 	sealing->recipients[sealing->count++] =
@@ -174,18 +175,24 @@ static int recipients_collect(const char *folder, const struct store *new,
 int store_seal(const char *folder, const struct store *store, const struct secret *secret,
 	       struct file_error *ret_error)
 {
+	return store_seal_at(folder, store->name, store, secret, ret_error);
+}
+
+int store_seal_at(const char *folder, const char *place, const struct store *store,
+		  const struct secret *secret, struct file_error *ret_error)
+{
 	const struct envelope_store for_store = { store->name, store->generation };
 	cleanup_sealing struct sealing *sealing = calloc(1, sizeof(*sealing));
 	int r;
 
 	if (!sealing)
 		return -ENOMEM;
-	r = recipients_collect(folder, store, sealing, ret_error);
+	r = recipients_collect(folder, place, store, sealing, ret_error);
 	if (r == 0)
 		r = envelope_seal(secret, &for_store, sealing->recipients, sealing->count,
 				  &sealing->der, &sealing->size);
 	if (r == 0)
-		r = store_envelope_save(folder, store->name, sealing->der, sealing->size);
+		r = store_envelope_save(folder, place, sealing->der, sealing->size);
 	return r;
 }
 

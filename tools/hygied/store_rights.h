@@ -47,3 +47,7 @@ bool store_wants_completing(const struct store *store, time_t now);
  */
 int store_seal(const char *folder, const struct store *store, const struct secret *secret,
 	       struct file_error *ret_error) must_check;
+
+/* The same in FOLDER/PLACE, of a store that is being made. */
+int store_seal_at(const char *folder, const char *place, const struct store *store,
+		  const struct secret *secret, struct file_error *ret_error) must_check;

@@ -48,6 +48,13 @@ enum wire_type {
 	WIRE_REQUEST_LOCK = 0x0109,  /* sessions: the peer's own, or TAG_USER's */
 	WIRE_REQUEST_PIN_CHANGE = 0x0110,
 	WIRE_REQUEST_PIN_UNBLOCK = 0x0111,
+	/* Record stores, root alone; 0x0130 to 0x013F open and close them. */
+	WIRE_REQUEST_STORE_CREATE = 0x0120,
+	WIRE_REQUEST_STORE_ADD = 0x0121,
+	WIRE_REQUEST_STORE_REMOVE = 0x0122,
+	WIRE_REQUEST_STORE_ROTATE = 0x0123,
+	WIRE_REQUEST_STORE_RECOVER = 0x0124,
+	WIRE_REQUEST_STORE_CHECK = 0x0125, /* as ITEMs: stores, holders, findings */
 	WIRE_REQUEST_STORE_OPEN =
 		0x0130, /* a login that opens stores: TAG_STORE, or all */
 	WIRE_REQUEST_STORE_CLOSE = 0x0131, /* TAG_STORE, or all */
@@ -159,7 +166,13 @@ enum wire_tag {
 	TAG_NO_PIN_PAD = 0x5C, /* u32, not 0: the reader's keys are not used */
 
 	/* rights of stores, client and hygied */
-	TAG_WRAP = 0x60, /* string: store_wrap_word() */
+	TAG_WRAP = 0x60,       /* string: store_wrap_word() */
+	TAG_GROUP = 0x61,      /* string, whose members walk in */
+	TAG_UNTIL = 0x62,      /* string, YYYY-MM-DD: the last day of a right */
+	TAG_GRANTS = 0x63,     /* u32, 1: carries out what is pending */
+	TAG_GENERATION = 0x64, /* u64, of the envelope */
+	TAG_MEMBER = 0x65,     /* string, repeated: a user who becomes a holder */
+	TAG_LOCKED_KEY = 0x66, /* bytes, recovery.der */
 
 	/* hygied and hygie-store, and what is told of stores */
 	TAG_STORE = 0x70,  /* string, a store's name */
@@ -199,6 +212,7 @@ enum request_flag {
 	REQUEST_CHECK = 1u << 3,    /* PIN_CHANGE: only say whether it could be */
 	REQUEST_LOCKER = 1u << 4,   /* WATCH: by the program that locks its session */
 	REQUEST_ALL = 1u << 5,      /* LOCK: everybody's sessions */
+	REQUEST_NO_GRANT = 1u << 6, /* STORE_ADD: his openings carry out nothing */
 };
 
 /* TAG_FLAGS of WIRE_PROMPT. */

@@ -64,8 +64,34 @@ static const char *const templates[TEXT_COUNT] = {
 	[TEXT_PIN_PROMPT_UNFIT] =
 		N_("That cannot be the PIN, and no try was spent. PIN of {1}: "),
 	[TEXT_NO_STORE_KEY] =
-		N_("The card has no key that opens record stores. Logging in "
-		   "works all the same."),
+		N_("The card has no key that opens record stores. Logging in works all "
+		   "the same."),
+	[TEXT_STORE_UNKNOWN] =
+		N_("There is no store {1}. \"hygie store list\" shows which there are."),
+	[TEXT_STORE_BROKEN] = N_("The store cannot be used: {1}"),
+	[TEXT_STORE_NO_KEY] = N_(
+		"{1} has no enrolled card with a key that opens record stores. Enrol one "
+		"(\"hygie enroll\"); \"hygie cards\" shows which cards have such a key."),
+	[TEXT_STORE_ADDED] = N_(
+		"The right of {1} is pending: it begins when a holder who may grant opens "
+		"the store next."),
+	[TEXT_STORE_NO_HOLDER] = N_("{1} is no holder of this store."),
+	[TEXT_STORE_LEAVING] = N_(
+		"From now on the store is not opened for {1}. Until a holder who may grant "
+		"opens it next, the envelope still has that card: who can copy the "
+		"store's files could open them with it."),
+	[TEXT_STORE_ROTATES] =
+		N_("The store {1} gets a new envelope when a holder who may "
+		   "grant opens it next."),
+	[TEXT_STORE_FIRST_GROUP] = N_(
+		"Type the first four characters of the passphrase, to show that the page "
+		"is printed or noted: "),
+	[TEXT_STORE_OTHER_GROUP] = N_("That is not what stands there. Once more:"),
+	[TEXT_STORE_CREATED] = N_("The store {1} is made. It will be seen at {2}."),
+	[TEXT_STORE_PASSPHRASE] = N_("Recovery passphrase of the store {1}: "),
+	[TEXT_STORE_MISTYPED] = N_("That is mistyped: a character is wrong, or two have "
+				   "changed places. Once more:"),
+	[TEXT_STORE_RECOVERED] = N_("Done. Rights granted: {1}. Rights taken away: {2}."),
 };
 
 const char *text_template(enum hygie_text text)

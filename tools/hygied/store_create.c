@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Making a record store; see store_create.h.
+ */
+#include "hygied/store_create.h"
+
+#include "hygied/keeper.h"
+#include "hygied/recovery_key.h"
+#include "hygied/requests.h"
+#include "hygied/store_admin.h"
+#include "hygied/store_rights.h"
+#include "libhygie/deadline.h"
+#include "libhygie/durable.h"
+#include "libhygie/log.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <grp.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define NOTE_MS (15 * 60 * 1000) /* to print the page and put it away */
+#define MAKE_MS 60000
+#define TRIES 3
+#define GROUP_SIZE 4 /* characters of the passphrase's first group */
+#define MOUNTS "/srv/hygie"
+#define EVENT "store-create"
+
+struct creation {
+	struct hygied *hygied;
+	struct peer *peer;
+	struct store *store;
+	gid_t gid;
+	char stage_name[STORE_NAME_MAX + 8]; /* ".NAME.new" */
+	char stage[STORE_PATH_SIZE], place[STORE_PATH_SIZE];
+	char stage_cipher[STORE_PATH_SIZE]; /* where it is made */
+	char members[SETTINGS_SERVICES_MAX][HYGIE_USER_MAX];
+	size_t member_count;
+	EVP_PKEY *recovery;
+	uint8_t *locked;
+	size_t locked_size;
+	char group[GROUP_SIZE]; /* the passphrase's first; the rest is forgotten */
+	unsigned tries;
+	bool staged;
+	struct secret *secret; /* from the keeper's start to its order */
+	struct keeper *keeper;
+	sd_event_source *timer;
+};
+
+static int entry_remove(const char *path, const struct stat *st, int type,
+			struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+/* What one that was killed, or given up, has left. */
+static void stage_remove(const char *path)
+{
+	(void)nftw(path, entry_remove, 8, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+}
+
+static void creation_stop(struct creation *creation)
+{
+	creation->timer = sd_event_source_disable_unref(creation->timer);
+	keeper_free(creation->keeper);
+	creation->keeper = NULL;
+	secret_free(creation->secret);
+	creation->secret = NULL;
+	if (creation->staged)
+		stage_remove(creation->stage);
+	creation->staged = false;
+}
+
+static void creation_free(void *self)
+{
+	struct creation *creation = self;
+
+	if (!peer_is_finished(creation->peer))
+		store_admin_audit(creation->peer, EVENT, HYGIE_GAVE_UP,
+				    creation->store->name, NULL);
+	creation_stop(creation);
+	EVP_PKEY_free(creation->recovery);
+	OPENSSL_free(creation->locked);
+	wipe(creation->group, sizeof(creation->group));
+	store_free(creation->store);
+	free(creation);
+}
+
+static void give_up(struct creation *creation, enum hygie_outcome outcome,
+		    const char *text)
+{
+	creation_stop(creation);
+	store_admin_audit(creation->peer, EVENT, outcome, creation->store->name, NULL);
+	peer_finish(creation->peer, outcome, text);
+}
+
+/* With a detail in English, from the files or from the keeper. */
+static void fail(struct creation *creation, int fault, const char *detail)
+{
+	struct file_error error = { "" };
+
+	creation_stop(creation);
+	(void)snprintf(error.text, sizeof(error.text), "%s", detail);
+	store_admin_fail(creation->peer, EVENT, creation->store->name,
+			   fault == -ENOENT ? -EIO : fault, &error);
+}
+
+static int on_late(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)source;
+	(void)usec;
+	give_up(userdata, HYGIE_TIMED_OUT, NULL);
+	return 0;
+}
+
+static int timer_set(struct creation *creation, unsigned milliseconds)
+{
+	creation->timer = sd_event_source_disable_unref(creation->timer);
+	return sd_event_add_time(creation->hygied->loop, &creation->timer,
+				 CLOCK_MONOTONIC, deadline_after(milliseconds), 1000,
+				 on_late, creation);
+}
+
+/* The files that make it a store, in the stage. */
+static int stage_fill(struct creation *creation, struct file_error *error)
+{
+	static const struct store_holder like = { .state = RIGHT_HELD, .grants = true };
+	struct store *store = creation->store;
+	char name[STORE_NAME_MAX + 1];
+	int r;
+
+	memcpy(name, store->name, sizeof(name));
+	r = store_recovery_save(STORE_FOLDER, creation->stage_name, creation->recovery,
+				creation->locked, creation->locked_size, store->recovery);
+	for (size_t i = 0; r == 0 && i < creation->member_count; i++) {
+		r = store_admin_add_user(creation->hygied, creation->stage_name, store,
+					   creation->members[i], &like);
+		if (r == 0)
+			r = -ENOKEY;
+		r = r > 0 ? 0 : r;
+	}
+	if (r == 0)
+		r = envelope_secret_new(&creation->secret);
+	if (r == 0)
+		r = store_seal_at(STORE_FOLDER, creation->stage_name, store,
+				  creation->secret, error);
+	if (r == 0)
+		r = store_save_at(STORE_FOLDER, creation->stage_name, store);
+	return r;
+}
+
+static int stage_make(struct creation *creation, struct file_error *error)
+{
+	int r;
+
+	if (mkdir(STORE_FOLDER, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	stage_remove(creation->stage);
+	if (mkdir(creation->stage, 0700) < 0)
+		return -errno;
+	creation->staged = true;
+	r = stage_fill(creation, error);
+	return r;
+}
+
+/* All is made: from here on it is a store. */
+static void conclude(struct creation *creation)
+{
+	const char *arguments[] = { creation->store->name, creation->store->mount };
+	int r = durable_folder_sync(creation->stage);
+
+	if (r == 0)
+		r = durable_rename(creation->stage, creation->place);
+	if (r < 0) {
+		fail(creation, r, "");
+		return;
+	}
+	creation->staged = false;
+	creation_stop(creation);
+	store_admin_audit(creation->peer, EVENT, HYGIE_OK, creation->store->name, NULL);
+	peer_finish_text(creation->peer, HYGIE_OK, TEXT_STORE_CREATED, arguments, 2);
+}
+
+static void on_keeper(void *context, const struct keeper_event *event)
+{
+	struct creation *creation = context;
+	struct keeper_place place = { creation->stage_cipher, creation->store->mount,
+				      creation->gid };
+	int r;
+
+	switch (event->kind) {
+	case KEEPER_CONNECTED:
+		r = keeper_init(creation->keeper, &place, creation->secret);
+		secret_free(creation->secret);
+		creation->secret = NULL;
+		if (r < 0)
+			fail(creation, r, "");
+		return;
+	case KEEPER_IS_DONE:
+		conclude(creation);
+		return;
+	case KEEPER_ABSENT:
+	case KEEPER_GONE:
+	case KEEPER_FAILED:
+		fail(creation, -EIO,
+		     event->text[0] ? event->text : "the store's keeper did not do it");
+		return;
+	default:
+		return;
+	}
+}
+
+/* The page is noted: the store is made. */
+static void make(struct creation *creation)
+{
+	sd_event *loop = creation->hygied->loop;
+	struct file_error error = { "" };
+	int r = stage_make(creation, &error);
+
+	if (r == -ENOKEY) {
+		give_up(creation, HYGIE_NOT_FOUND,
+			N_("A holder's card was revoked meanwhile. Nothing was made; "
+			   "destroy the page."));
+		return;
+	}
+	if (r == 0)
+		r = timer_set(creation, MAKE_MS);
+	/* One that runs is taken as it is. */
+	if (r == 0) {
+		r = keeper_attach(loop, creation->store->name, on_keeper, creation,
+				  &creation->keeper);
+		if (r < 0)
+			r = keeper_start(loop, creation->store->name, on_keeper, creation,
+					 &creation->keeper);
+	}
+	if (r < 0)
+		fail(creation, r, error.text);
+}
+
+/* As recovery_passphrase_read() forgives. */
+static char forgive(char typed)
+{
+	if (typed >= 'a' && typed <= 'z')
+		typed = (char)(typed - 'a' + 'A');
+	return typed == 'O' ? '0' : typed == 'I' || typed == 'L' ? '1' : typed;
+}
+
+static bool is_first_group(const struct creation *creation, const struct secret *answer)
+{
+	const uint8_t *typed = secret_bytes_const(answer);
+
+	if (secret_size(answer) != GROUP_SIZE)
+		return false;
+	for (size_t i = 0; i < GROUP_SIZE; i++)
+		if (forgive((char)typed[i]) != creation->group[i])
+			return false;
+	return true;
+}
+
+static void on_answer(void *self, struct secret *answer)
+{
+	cleanup_secret struct secret *owned = answer;
+	struct creation *creation = self;
+
+	if (is_first_group(creation, owned)) {
+		make(creation);
+	} else if (secret_size(owned) == 0 || ++creation->tries == TRIES) {
+		give_up(creation, HYGIE_GAVE_UP,
+			N_("The passphrase was not noted, so nothing was made. Destroy "
+			   "the page."));
+	} else {
+		peer_say(creation->peer, WIRE_WARNING, TEXT_STORE_OTHER_GROUP, NULL, 0);
+		peer_ask(creation->peer, PROMPT_ECHO, TEXT_STORE_FIRST_GROUP, NULL, 0);
+	}
+}
+
+static const struct dialogue creation_dialogue = {
+	.answer = on_answer,
+	.free = creation_free,
+};
+
+/* Makes the recovery key, and tells it: the only time that its passphrase is anywhere. */
+static int page_send(struct creation *creation)
+{
+	cleanup_secret struct secret *passphrase = NULL;
+	cleanup_message struct wire_message *item = NULL;
+	int r = recovery_key_new(&creation->recovery);
+
+	if (r == 0)
+		r = recovery_passphrase_new(&passphrase);
+	if (r == 0)
+		r = recovery_key_lock(creation->recovery, passphrase, &creation->locked,
+				      &creation->locked_size);
+	if (r < 0)
+		return r;
+	item = request_new_item("recovery");
+	if (!item)
+		return -ENOMEM;
+	memcpy(creation->group, secret_bytes(passphrase), GROUP_SIZE);
+	wire_add_string(item, TAG_STORE, creation->store->name);
+	wire_add_secret(item, TAG_SECRET, passphrase);
+	wire_add_bytes(item, TAG_LOCKED_KEY, creation->locked, creation->locked_size);
+	peer_send(creation->peer, item);
+	return timer_set(creation, NOTE_MS);
+}
+
+/* A user with a card for stores: found before a page is printed. */
+static int count_keys(void *context, const struct enrolment *enrolment)
+{
+	const char **user = context;
+
+	return enrolment->state == ENROLMENT_ACTIVE && enrolment->has_store_key &&
+	       strcmp(enrolment->user, *user) == 0;
+}
+
+static bool members_admit(struct creation *creation)
+{
+	for (size_t i = 0; i < creation->member_count; i++) {
+		const char *user = creation->members[i];
+		int r = registry_list(creation->hygied->registry, count_keys, &user);
+
+		if (r > 0)
+			continue;
+		store_admin_audit(creation->peer, EVENT, HYGIE_NOT_FOUND,
+				    creation->store->name, user);
+		if (r < 0)
+			peer_finish(creation->peer, HYGIE_BROKEN_SETUP, NULL);
+		else
+			peer_finish_text(creation->peer, HYGIE_NOT_FOUND,
+					 TEXT_STORE_NO_KEY, &user, 1);
+		return false;
+	}
+	return true;
+}
+
+/* Whether it may be made, as far as can be seen before. */
+static bool creation_admit(struct creation *creation)
+{
+	struct store *store = creation->store;
+	const struct group *group;
+	const char *text = NULL;
+
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): one thread asks */
+	group = getgrnam(store->group);
+	if (access(creation->place, F_OK) == 0)
+		text = N_("There is a store of that name.");
+	else if (!group)
+		text = N_("The system knows no group of that name. Make it (addgroup), "
+			  "with the users who work with the records.");
+	else if (!trusted_path_is_plain(store->mount) ||
+		 !trusted_path_is_plain(store->cipher))
+		text = N_("A folder is written as an absolute path, without \"..\".");
+	if (text) {
+		store_admin_audit(creation->peer, EVENT, HYGIE_BAD_REQUEST, store->name,
+				    NULL);
+		peer_finish(creation->peer, HYGIE_BAD_REQUEST, text);
+		return false;
+	}
+	creation->gid = group->gr_gid;
+	return members_admit(creation);
+}
+
+static int members_read(struct creation *creation, const struct wire_message *request)
+{
+	struct wire_field field;
+	size_t cursor = 0;
+
+	while (wire_next_field(request, &cursor, &field)) {
+		if (field.tag != TAG_MEMBER)
+			continue;
+		if (creation->member_count == array_size(creation->members) ||
+		    wire_field_string(&field, creation->members[creation->member_count],
+				      HYGIE_USER_MAX) < 0)
+			return -EBADMSG;
+		creation->member_count++;
+	}
+	return 0;
+}
+
+static int request_read(struct creation *creation, const struct wire_message *request)
+{
+	struct store *store = creation->store;
+	int r;
+
+	if (wire_get_string(request, TAG_STORE, store->name, sizeof(store->name)) < 0 ||
+	    !envelope_name_is_valid(store->name) ||
+	    wire_get_string(request, TAG_GROUP, store->group, sizeof(store->group)) < 0 ||
+	    !config_name_is_valid(store->group) || members_read(creation, request) < 0)
+		return -EBADMSG;
+	(void)snprintf(creation->stage_name, sizeof(creation->stage_name), ".%s.new",
+		       store->name);
+	r = store_path(STORE_FOLDER, creation->stage_name, NULL, creation->stage);
+	if (r == 0)
+		r = store_path(STORE_FOLDER, creation->stage_name, "cipher",
+			       creation->stage_cipher);
+	if (r == 0)
+		r = store_path(STORE_FOLDER, store->name, NULL, creation->place);
+	if (r == 0)
+		r = store_path(STORE_FOLDER, store->name, "cipher", store->cipher);
+	if (r == 0)
+		r = store_path(MOUNTS, store->name, NULL, store->mount);
+	if (r == 0)
+		r = wire_optional(wire_get_string(request, TAG_MOUNT, store->mount,
+						  sizeof(store->mount)));
+	if (r < 0)
+		return r;
+	r = wire_get_string(request, TAG_CIPHER, store->cipher, sizeof(store->cipher));
+	if (r == 0) /* elsewhere: made in its place */
+		memcpy(creation->stage_cipher, store->cipher, sizeof(store->cipher));
+	return wire_optional(r);
+}
+
+void store_create_serve(struct hygied *hygied, struct peer *peer,
+			const struct wire_message *request)
+{
+	struct creation *creation;
+
+	if (!request_admit_root(peer, EVENT))
+		return;
+	creation = calloc(1, sizeof(*creation));
+	if (creation)
+		creation->store = calloc(1, sizeof(*creation->store));
+	if (!creation || !creation->store) {
+		free(creation);
+		peer_finish(peer, HYGIE_FAULT, NULL);
+		return;
+	}
+	creation->hygied = hygied;
+	creation->peer = peer;
+	creation->store->generation = 1;
+	peer_set_dialogue(peer, &creation_dialogue, creation);
+	if (request_read(creation, request) < 0) {
+		peer_finish(peer, HYGIE_BAD_REQUEST, NULL);
+		return;
+	}
+	if (!creation_admit(creation))
+		return;
+	if (page_send(creation) < 0)
+		give_up(creation, HYGIE_FAULT, NULL);
+	else
+		peer_ask(peer, PROMPT_ECHO, TEXT_STORE_FIRST_GROUP, NULL, 0);
+}

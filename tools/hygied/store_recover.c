@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Opening an envelope by the recovery key; see store_recover.h.
+ */
+#include "hygied/store_recover.h"
+
+#include "hygied/recovery_key.h"
+#include "hygied/store_admin.h"
+#include "hygied/store_rights.h"
+#include "libhygie/deadline.h"
+
+#include <errno.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+
+#define TYPE_MS (5 * 60 * 1000) /* 28 characters from a page */
+#define TRIES 3
+#define EVENT "store-recover"
+
+struct recovery {
+	struct hygied *hygied;
+	struct peer *peer;
+	struct store *store;
+	unsigned tries;
+	sd_event_source *timer;
+};
+
+static void recovery_free(void *self)
+{
+	struct recovery *recovery = self;
+
+	if (!peer_is_finished(recovery->peer))
+		store_admin_audit(recovery->peer, EVENT, HYGIE_GAVE_UP,
+				    recovery->store->name, NULL);
+	(void)sd_event_source_disable_unref(recovery->timer);
+	store_free(recovery->store);
+	free(recovery);
+}
+
+static void finish(struct recovery *recovery, enum hygie_outcome outcome,
+		   const char *text)
+{
+	store_admin_audit(recovery->peer, EVENT, outcome, recovery->store->name, NULL);
+	peer_finish(recovery->peer, outcome, text);
+}
+
+static int on_late(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)source;
+	(void)usec;
+	finish(userdata, HYGIE_TIMED_OUT, NULL);
+	return 0;
+}
+
+static void ask(const struct recovery *recovery)
+{
+	const char *arguments[] = { recovery->store->name };
+
+	peer_ask(recovery->peer, 0, TEXT_STORE_PASSPHRASE, arguments, 1);
+}
+
+static void tell_done(struct recovery *recovery, const struct store_changes *changes)
+{
+	char granted[16], removed[16];
+	const char *arguments[] = { granted, removed };
+
+	(void)snprintf(granted, sizeof(granted), "%zu", changes->granted);
+	(void)snprintf(removed, sizeof(removed), "%zu", changes->removed);
+	store_admin_audit(recovery->peer, EVENT, HYGIE_OK, recovery->store->name, NULL);
+	peer_finish_text(recovery->peer, HYGIE_OK, TEXT_STORE_RECOVERED, arguments, 2);
+}
+
+/* With the recovery key in hand. 0, and then it is finished; or a fault to be told. */
+static int recover(struct recovery *recovery, EVP_PKEY *key, struct file_error *error)
+{
+	struct store *store = recovery->store;
+	const struct envelope_store expected = { store->name, store->generation };
+	struct envelope_opened opened = { 0 };
+	struct envelope *envelope = NULL;
+	struct store_changes changes = { 0 };
+	int r = store_envelope_load(STORE_FOLDER, store->name, &envelope, error);
+
+	if (r == 0)
+		r = envelope_open_with_key(envelope, key, &expected, &opened);
+	if (r == 0 && opened.verdict == ENVELOPE_OPEN)
+		r = store_complete(STORE_FOLDER, store, envelope, &opened,
+				   store->recovery, time(NULL), &changes, error);
+	else if (r == 0 || r == -ENOENT || r == -EKEYREJECTED) {
+		(void)snprintf(error->text, sizeof(error->text),
+			       "keys.cms does not open by the recovery key, or is an "
+			       "older one put back; restore it from a backup");
+		r = -EBADMSG;
+	}
+	secret_free(opened.secret);
+	envelope_free(envelope);
+	if (r == 0)
+		tell_done(recovery, &changes);
+	return r == -ENOENT ? -EBADMSG : r;
+}
+
+/* 0 when it is finished; -EBADMSG mistyped, -EKEYREJECTED another's, or told as a fault. */
+static void passphrase_take(struct recovery *recovery, const struct secret *typed)
+{
+	cleanup_secret struct secret *passphrase = NULL;
+	struct file_error error = { "" };
+	cleanup_free char *locked = NULL;
+	EVP_PKEY *key = NULL;
+	size_t size;
+	int r = recovery_passphrase_read(typed, &passphrase);
+
+	if (r == -EBADMSG || r == -EINVAL) {
+		if (++recovery->tries == TRIES || secret_size(typed) == 0) {
+			finish(recovery, HYGIE_GAVE_UP, NULL);
+			return;
+		}
+		peer_say(recovery->peer, WIRE_WARNING, TEXT_STORE_MISTYPED, NULL, 0);
+		ask(recovery);
+		return;
+	}
+	if (r == 0)
+		r = store_recovery_locked(STORE_FOLDER, recovery->store->name, &locked,
+					  &size, &error);
+	if (r == 0)
+		r = recovery_key_unlock(locked, size, passphrase, &key);
+	if (r == -EKEYREJECTED) {
+		finish(recovery, HYGIE_NOT_ALLOWED,
+		       N_("That is the passphrase of another store, or of an older "
+			  "recovery key."));
+		return;
+	}
+	if (r == 0)
+		r = recover(recovery, key, &error);
+	EVP_PKEY_free(key);
+	if (r < 0)
+		store_admin_fail(recovery->peer, EVENT, recovery->store->name,
+				   r == -ENOENT ? -EBADMSG : r, &error);
+}
+
+static void on_answer(void *self, struct secret *answer)
+{
+	cleanup_secret struct secret *owned = answer;
+
+	passphrase_take(self, owned);
+}
+
+static const struct dialogue recovery_dialogue = {
+	.answer = on_answer,
+	.free = recovery_free,
+};
+
+void store_recover_serve(struct hygied *hygied, struct peer *peer,
+			 const struct wire_message *request)
+{
+	struct store *store = store_admin_load(peer, request, EVENT);
+	struct recovery *recovery;
+
+	if (!store)
+		return;
+	recovery = calloc(1, sizeof(*recovery));
+	if (!recovery) {
+		store_free(store);
+		peer_finish(peer, HYGIE_FAULT, NULL);
+		return;
+	}
+	recovery->hygied = hygied;
+	recovery->peer = peer;
+	recovery->store = store;
+	peer_set_dialogue(peer, &recovery_dialogue, recovery);
+	if (sd_event_add_time(hygied->loop, &recovery->timer, CLOCK_MONOTONIC,
+			      deadline_after(TYPE_MS), 1000, on_late, recovery) < 0)
+		finish(recovery, HYGIE_FAULT, NULL);
+	else
+		ask(recovery);
+}
