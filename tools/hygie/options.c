@@ -36,6 +36,11 @@ static const struct option_row {
 	{ "--all", OPTION_ALL, NO_VALUE, 0 },
 	{ "--watch", OPTION_WATCH, NO_VALUE, 0 },
 	{ "--seen-by", OPTION_SEEN_BY, offsetof(struct options, seen_by), 0 },
+	{ "--group", OPTION_GROUP, offsetof(struct options, group), 0 },
+	{ "--mount", OPTION_MOUNT, offsetof(struct options, mount), 0 },
+	{ "--cipher", OPTION_CIPHER, offsetof(struct options, cipher), 0 },
+	{ "--until", OPTION_UNTIL, offsetof(struct options, until), 0 },
+	{ "--no-grant", OPTION_NO_GRANT, NO_VALUE, 0 },
 };
 
 const char *option_name(unsigned bits)

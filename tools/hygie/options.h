@@ -36,6 +36,11 @@ enum option_bit {
 	OPTION_ALL = 1u << 13,
 	OPTION_WATCH = 1u << 14,
 	OPTION_SEEN_BY = 1u << 15,
+	OPTION_GROUP = 1u << 16,
+	OPTION_MOUNT = 1u << 17,
+	OPTION_CIPHER = 1u << 18,
+	OPTION_UNTIL = 1u << 19,
+	OPTION_NO_GRANT = 1u << 20,
 };
 
 /* Taken by every subcommand. */
@@ -45,6 +50,7 @@ enum option_bit {
 struct options {
 	unsigned given; /* enum option_bit */
 	const char *socket, *reader, *user, *reason, *config, *confirm, *seen_by;
+	const char *group, *mount, *cipher, *until;
 	const char *operands[OPTION_OPERANDS_MAX];
 	size_t operand_count;
 };

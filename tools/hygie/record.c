@@ -13,7 +13,13 @@
 
 #define LAST_SECOND UINT64_C(253402300799) /* 9999-12-31T23:59:59Z */
 
-enum member_kind { MEMBER_STRING, MEMBER_TIME, MEMBER_BOOLEAN, MEMBER_NUMBER };
+enum member_kind {
+	MEMBER_STRING,
+	MEMBER_TIME,
+	MEMBER_BOOLEAN,
+	MEMBER_NUMBER, /* u32 */
+	MEMBER_WIDE,   /* u64 */
+};
 
 static const struct {
 	uint16_t tag;
@@ -39,6 +45,13 @@ static const struct {
 	{ TAG_ENROLLED_BY, MEMBER_STRING, "enrolled_by" },
 	{ TAG_ENROLLED_AT, MEMBER_TIME, "enrolled_at" },
 	{ TAG_WRAP, MEMBER_STRING, "store_key" },
+	{ TAG_STORE, MEMBER_STRING, "store" },
+	{ TAG_MOUNT, MEMBER_STRING, "mount" },
+	{ TAG_CIPHER, MEMBER_STRING, "cipher" },
+	{ TAG_GROUP, MEMBER_STRING, "group" },
+	{ TAG_GENERATION, MEMBER_WIDE, "generation" },
+	{ TAG_UNTIL, MEMBER_STRING, "until" },
+	{ TAG_GRANTS, MEMBER_BOOLEAN, "grants" },
 	{ TAG_REVOKED_AT, MEMBER_TIME, "revoked_at" },
 	{ TAG_SESSION, MEMBER_STRING, "session" },
 	{ TAG_SERVICE, MEMBER_STRING, "service" },
@@ -115,6 +128,14 @@ static json_t *member_number(const struct wire_message *item, uint16_t tag)
 	return wire_get_u32(item, tag, &value) < 0 ? NULL : json_integer(value);
 }
 
+static json_t *member_wide(const struct wire_message *item, uint16_t tag)
+{
+	uint64_t value;
+
+	return wire_get_u64(item, tag, &value) < 0 ? NULL
+						   : json_integer((json_int_t)value);
+}
+
 static json_t *member_value(const struct wire_message *item, size_t i)
 {
 	switch (members[i].kind) {
@@ -124,6 +145,8 @@ static json_t *member_value(const struct wire_message *item, size_t i)
 		return member_boolean(item, members[i].tag);
 	case MEMBER_NUMBER:
 		return member_number(item, members[i].tag);
+	case MEMBER_WIDE:
+		return member_wide(item, members[i].tag);
 	default:
 		return member_string(item, members[i].tag);
 	}
