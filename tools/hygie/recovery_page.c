@@ -10,7 +10,7 @@
 #include "libhygie/protocol.h"
 #include "libhygie/secret.h"
 
-#include <errno.h>
+#include <fcntl.h>
 #include <spawn.h>
 #include <string.h>
 #include <sys/wait.h>

@@ -3,6 +3,7 @@
  * hygie store: record stores, and who may open them.
  */
 #include "command.h"
+#include "display.h"
 #include "language.h"
 #include "output.h"
 

@@ -16,7 +16,7 @@
 #define DAY 86400
 
 void store_admin_audit(const struct peer *peer, const char *event,
-			 enum hygie_outcome outcome, const char *name, const char *user)
+		       enum hygie_outcome outcome, const char *name, const char *user)
 {
 	char uid[16];
 
@@ -29,7 +29,7 @@ void store_admin_audit(const struct peer *peer, const char *event,
 }
 
 void store_admin_fail(struct peer *peer, const char *event, const char *name, int fault,
-			const struct file_error *error)
+		      const struct file_error *error)
 {
 	const char *detail = error && error->text[0] ? error->text : error_text(-fault);
 	enum hygie_outcome outcome =
@@ -44,7 +44,7 @@ void store_admin_fail(struct peer *peer, const char *event, const char *name, in
 }
 
 struct store *store_admin_load(struct peer *peer, const struct wire_message *request,
-				 const char *event)
+			       const char *event)
 {
 	struct file_error error = { "" };
 	char name[STORE_NAME_MAX + 1];
@@ -134,7 +134,7 @@ static int enrolment_take(void *context, const struct enrolment *enrolment)
 }
 
 int store_admin_add_user(struct hygied *hygied, const char *name, struct store *store,
-			   const char *user, const struct store_holder *like)
+			 const char *user, const struct store_holder *like)
 {
 	struct adding adding = { name, user, store, like, 0 };
 	int r = registry_list(hygied->registry, enrolment_take, &adding);
@@ -169,8 +169,7 @@ static bool until_read(const struct wire_message *request, int64_t *ret_until)
 void request_store_add(struct hygied *hygied, struct peer *peer,
 		       const struct wire_message *request)
 {
-	cleanup_store struct store *store =
-		store_admin_load(peer, request, "store-add");
+	cleanup_store struct store *store = store_admin_load(peer, request, "store-add");
 	struct store_holder like = { .state = RIGHT_PENDING };
 	char user[HYGIE_USER_MAX];
 	const char *arguments[] = { user };
@@ -199,11 +198,11 @@ void request_store_add(struct hygied *hygied, struct peer *peer,
 	}
 	if (r < 0) {
 		store_admin_fail(peer, "store-add", store->name,
-				   r == -ENOENT ? -EBADMSG : r, NULL);
+				 r == -ENOENT ? -EBADMSG : r, NULL);
 		return;
 	}
 	store_admin_audit(peer, "store-add", r > 0 ? HYGIE_OK : HYGIE_NOT_FOUND,
-			    store->name, user);
+			  store->name, user);
 	if (r == 0)
 		peer_finish_text(peer, HYGIE_NOT_FOUND, TEXT_STORE_NO_KEY, arguments, 1);
 	else
@@ -244,8 +243,8 @@ void request_store_remove(struct hygied *hygied, struct peer *peer,
 		store_admin_fail(peer, "store-remove", store->name, r, NULL);
 		return;
 	}
-	store_admin_audit(peer, "store-remove",
-			    leaving > 0 ? HYGIE_OK : HYGIE_NOT_FOUND, store->name, user);
+	store_admin_audit(peer, "store-remove", leaving > 0 ? HYGIE_OK : HYGIE_NOT_FOUND,
+			  store->name, user);
 	if (leaving == 0)
 		peer_finish_text(peer, HYGIE_NOT_FOUND, TEXT_STORE_NO_HOLDER, arguments,
 				 1);

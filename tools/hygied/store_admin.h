@@ -35,15 +35,15 @@ void request_store_check(struct hygied *hygied, struct peer *peer,
  * and audited as `event`; returns NULL.
  */
 struct store *store_admin_load(struct peer *peer, const struct wire_message *request,
-				 const char *event);
+			       const char *event);
 
 /* Ends a request because of a store's files. */
 void store_admin_fail(struct peer *peer, const char *event, const char *name, int fault,
-			const struct file_error *error);
+		      const struct file_error *error);
 
 /* Audits who did what with which store. */
 void store_admin_audit(const struct peer *peer, const char *event,
-			 enum hygie_outcome outcome, const char *name, const char *user);
+		       enum hygie_outcome outcome, const char *name, const char *user);
 
 /*
  * Puts the user's cards that have a key for stores among the holders, and their
@@ -52,4 +52,4 @@ void store_admin_audit(const struct peer *peer, const char *event,
  * many cards he has for it, or a negative errno.
  */
 int store_admin_add_user(struct hygied *hygied, const char *name, struct store *store,
-			   const char *user, const struct store_holder *like) must_check;
+			 const char *user, const struct store_holder *like) must_check;

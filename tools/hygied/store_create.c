@@ -83,7 +83,7 @@ static void creation_free(void *self)
 
 	if (!peer_is_finished(creation->peer))
 		store_admin_audit(creation->peer, EVENT, HYGIE_GAVE_UP,
-				    creation->store->name, NULL);
+				  creation->store->name, NULL);
 	creation_stop(creation);
 	EVP_PKEY_free(creation->recovery);
 	OPENSSL_free(creation->locked);
@@ -108,7 +108,7 @@ static void fail(struct creation *creation, int fault, const char *detail)
 	creation_stop(creation);
 	(void)snprintf(error.text, sizeof(error.text), "%s", detail);
 	store_admin_fail(creation->peer, EVENT, creation->store->name,
-			   fault == -ENOENT ? -EIO : fault, &error);
+			 fault == -ENOENT ? -EIO : fault, &error);
 }
 
 static int on_late(sd_event_source *source, uint64_t usec, void *userdata)
@@ -140,7 +140,7 @@ static int stage_fill(struct creation *creation, struct file_error *error)
 				creation->locked, creation->locked_size, store->recovery);
 	for (size_t i = 0; r == 0 && i < creation->member_count; i++) {
 		r = store_admin_add_user(creation->hygied, creation->stage_name, store,
-					   creation->members[i], &like);
+					 creation->members[i], &like);
 		if (r == 0)
 			r = -ENOKEY;
 		r = r > 0 ? 0 : r;
@@ -328,7 +328,7 @@ static bool members_admit(struct creation *creation)
 		if (r > 0)
 			continue;
 		store_admin_audit(creation->peer, EVENT, HYGIE_NOT_FOUND,
-				    creation->store->name, user);
+				  creation->store->name, user);
 		if (r < 0)
 			peer_finish(creation->peer, HYGIE_BROKEN_SETUP, NULL);
 		else
@@ -358,7 +358,7 @@ static bool creation_admit(struct creation *creation)
 		text = N_("A folder is written as an absolute path, without \"..\".");
 	if (text) {
 		store_admin_audit(creation->peer, EVENT, HYGIE_BAD_REQUEST, store->name,
-				    NULL);
+				  NULL);
 		peer_finish(creation->peer, HYGIE_BAD_REQUEST, text);
 		return false;
 	}

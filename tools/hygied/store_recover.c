@@ -31,7 +31,7 @@ static void recovery_free(void *self)
 
 	if (!peer_is_finished(recovery->peer))
 		store_admin_audit(recovery->peer, EVENT, HYGIE_GAVE_UP,
-				    recovery->store->name, NULL);
+				  recovery->store->name, NULL);
 	(void)sd_event_source_disable_unref(recovery->timer);
 	store_free(recovery->store);
 	free(recovery);
@@ -133,7 +133,7 @@ static void passphrase_take(struct recovery *recovery, const struct secret *type
 	EVP_PKEY_free(key);
 	if (r < 0)
 		store_admin_fail(recovery->peer, EVENT, recovery->store->name,
-				   r == -ENOENT ? -EBADMSG : r, &error);
+				 r == -ENOENT ? -EBADMSG : r, &error);
 }
 
 static void on_answer(void *self, struct secret *answer)
