@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#define ALLOWED_MAX 16
+#define ALLOWED_MAX 32
 
 /* The types allowed in a state; each list ends in zero. */
 static const uint16_t allowed[][ALLOWED_MAX] = {

@@ -1,0 +1,364 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who may open a store: made, changed and recovered by real cards, a real keeper and a real
+login; what comes out is opened by the openssl and gocryptfs commands alone."""
+import configparser
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+
+import station as st
+import certificates as c
+from keeping import Keeper, until
+
+STORES = pathlib.Path("/var/lib/hygie/store")
+STORE = STORES / "records"
+KEYS = STORE / "keys.cms"
+ROUNDS = int(os.environ.get("HYGIE_ROUNDS", "40"))
+OF_A_DOCUMENT_KEY = {"extended": (c.EMAIL_PROTECTION,)}
+KEY_ENCIPHERMENT, KEY_AGREEMENT = 0x20, 0x08
+
+
+def run(*words, data=None):
+    done = subprocess.run([str(word) for word in words], input=data, capture_output=True,
+                          check=False)
+    return done.returncode, done.stdout
+
+
+class Site:
+    """A station with Alice's card (RSA) and Bob's (EC, in 9D), and a keeper that runs."""
+
+    def __init__(self, home):
+        self.station = st.Station(home, config="[store]\nservices = %s\n" % st.SERVICE)
+        self.home, self.keys, self.cards = home, {}, {}
+        self.passphrase = None
+
+    def begin(self):
+        self.station.start()
+        self.enrol("alice", "rsa2048", "rsa2048", KEY_ENCIPHERMENT)
+        self.enrol("bob", "p256", "p256", KEY_AGREEMENT)
+        self.keeper = Keeper()  # as systemd would start it
+        return self
+
+    def enrol(self, user, auth, store, usage):
+        station, certified = self.station, {}
+        person = user.capitalize() + " Specimen"
+        for slot, kind in (("9a", auth), ("9d", store)):
+            key = station.keys.key(kind, user + "-" + slot)
+            changes = {"usage": usage, **OF_A_DOCUMENT_KEY} if slot == "9d" else {}
+            certified[slot] = station.certificate(key, self.home / (user + slot), name=person, **changes)
+        self.keys[user] = key
+        self.cards[user] = st.pivcard.make_card(
+            self.home / "cards" / user, {"9a": auth, "9d": store}, station.keys, name=user,
+            certificates=certified, pin=st.PIN)
+        with self.card(user):
+            station.enrol(user)
+
+    def card(self, user):
+        card = self.station.card(self.cards[user], atr="yubikey" if user == "bob" else None)
+        station = self.station
+
+        class Ready:
+            def __enter__(self):
+                running = card.__enter__()
+                station.wait_ready()
+                return running
+
+            def __exit__(self, *how):
+                return card.__exit__(*how)
+        return Ready()
+
+    def login(self, user):
+        with self.card(user):
+            assert self.station.login(user, st.PIN).code == 0, self.station.log()
+
+    def create(self, *users, answer=None):
+        """hygie store create; returns (exit status, the page)."""
+        process = subprocess.Popen(
+            ["hygie", "store", "create", "records", "--group", "users", "--pin-stdin", *users],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        page = []
+        for line in process.stdout:
+            page.append(line)
+            if line.startswith("--") and len(page) > 1:
+                break
+        groups = [line.strip() for line in page if line.count("-") == 6 and len(line.strip()) == 34]
+        if groups:
+            self.passphrase = groups[0]
+        assert page or process.wait() != 0
+        typed = answer if answer is not None else groups[0][:4].lower() if groups else ""
+        out, self.said = process.communicate(typed + "\n")
+        return process.returncode, "".join(page) + out
+
+    def fresh(self, *users):
+        """The store anew, made for these users."""
+        subprocess.run(["rm", "-rf", str(STORES)], check=True)
+        STORES.mkdir(mode=0o700)
+        status, text = self.create(*users)
+        assert status == 0, (text, self.said, self.station.log())
+        return self
+
+    def store(self, *words, pin=None, check=True):
+        return self.station.run("store", *words, pin=pin, check=check)
+
+    def holders(self):
+        return {one["user"]: one["state"] for one in self.store("list")[1]["holders"]}
+
+    def secret_by_key(self, user):
+        """What openssl alone gets out of the envelope by a holder's key; None: nothing."""
+        status, out = run("openssl", "cms", "-decrypt", "-inform", "DER", "-in", KEYS, "-inkey",
+                          self.keys[user], "-recip", self.home / (user + "9d"))
+        if status != 0:  # a certificate that does not carry the key's own name
+            status, out = run("openssl", "cms", "-decrypt", "-inform", "DER", "-in", KEYS,
+                              "-inkey", self.keys[user])
+        return out if status == 0 and out.split()[1:2] == [b"hygie-store-1"] else None
+
+    def secret_by_paper(self):
+        pem = self.home / "recovery.pem"
+        status, _ = run("openssl", "pkcs8", "-inform", "DER", "-in", STORE / "recovery.der",
+                        "-passin", "pass:" + self.passphrase, "-out", pem)
+        assert status == 0
+        status, out = run("openssl", "cms", "-decrypt", "-inform", "DER", "-in", KEYS, "-inkey", pem)
+        return out if status == 0 else None
+
+    def mounts(self, secret):
+        plain = self.home / "plain"
+        plain.mkdir(exist_ok=True)
+        status, _ = run("gocryptfs", "-q", "-passfile", "/dev/stdin", STORE / "cipher", plain,
+                        data=secret)
+        if status == 0:
+            (plain / "record").write_text("a record")
+            assert run("fusermount3", "-u", plain)[0] == 0
+        return status == 0
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    made = Site(tmp_path_factory.mktemp("site"))
+    try:
+        yield made.begin()
+    finally:
+        made.keeper.end()
+        made.station.stop()
+
+
+def test_store_opens_without_hygie_by_each_holder_and_the_recovery_key(site):
+    site.fresh("alice", "bob")
+    assert site.holders() == {"alice": "held", "bob": "held"}
+    for secret in (site.secret_by_paper(), site.secret_by_key("alice"), site.secret_by_key("bob")):
+        assert site.mounts(secret)
+    assert not site.mounts(b"A" * 44 + b"\n")  # the control
+    assert (STORE / "cipher").stat().st_mode & 0o7777 == 0o2770
+    for path in (STORE, *STORE.glob("*.*"), *STORE.glob("holders/*")):
+        assert path.stat().st_mode & 0o077 == 0 and path.stat().st_uid == 0, path
+
+
+def test_page_fits_80_columns_and_names_what_it_is_for(site):
+    subprocess.run(["rm", "-rf", str(STORES)], check=True)
+    status, page = site.create("alice")
+    assert status == 0 and "records" in page and time.strftime("%Y-%m-%d") in page
+    assert all(len(line) <= 80 for line in page.splitlines())
+    assert "hygie store recover records" in page
+    assert site.passphrase.encode() not in b"".join(
+        path.read_bytes() for path in STORE.rglob("*") if path.is_file())
+    assert site.passphrase not in site.station.log()
+
+
+@pytest.mark.parametrize("answer", ["", "XXXX\nYYYY\nZZZZ"])
+def test_who_does_not_note_the_passphrase_leaves_nothing(site, answer):
+    subprocess.run(["rm", "-rf", str(STORES)], check=True)
+    status, _ = site.create("alice", answer=answer)
+    assert status != 0 and "nothing was made" in site.said
+    assert not STORES.exists() or not list(STORES.iterdir())
+    assert site.store("list")[1]["stores"] == []
+
+
+def test_what_cannot_be_made_is_told_before_a_page_is_printed(site):
+    site.fresh("alice")
+    status, text = site.create("alice")
+    assert status != 0 and text == "" and "There is a store of that name" in site.said
+    assert site.store("list")[1]["stores"][0]["generation"] == 1
+    subprocess.run(["rm", "-rf", str(STORES)], check=True)
+    status, text = site.create("mallory")
+    assert status != 0 and text == "" and "mallory has no enrolled card" in site.said
+
+
+def test_right_begins_at_the_next_opening_and_ends_at_the_next(site):
+    site.fresh("alice")
+    site.store("add", "records", "bob")
+    assert site.holders() == {"alice": "held", "bob": "pending"} and not site.secret_by_key("bob")
+    site.login("bob")
+    assert site.holders()["bob"] == "pending"  # he cannot grant himself anything
+    site.login("alice")
+    assert site.holders() == {"alice": "held", "bob": "held"} and site.mounts(site.secret_by_key("bob"))
+    site.store("remove", "records", "bob")
+    assert site.holders()["bob"] == "leaving" and site.secret_by_key("bob")  # as the command says
+    assert site.store("check", check=False)[0] == 1
+    before = KEYS.read_bytes()
+    site.login("bob")
+    assert KEYS.read_bytes() == before
+    site.login("alice")
+    assert site.holders() == {"alice": "held"} and not site.secret_by_key("bob")
+    assert site.mounts(site.secret_by_key("alice")) and site.mounts(site.secret_by_paper())
+    assert len(list((STORE / "holders").iterdir())) == 1
+    assert site.store("check")[0] == 0
+
+
+def edit(old, new):
+    """As only root could."""
+    text = (STORE / "store.ini").read_text()
+    assert old in text
+    (STORE / "store.ini").write_text(text.replace(old, new))
+
+
+def test_right_ends_at_its_date(site):
+    site.fresh("alice")
+    tomorrow = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 86400))
+    status, _, said = site.store("add", "records", "bob", "--until", "2020-01-31", check=False)
+    assert status != 0
+    site.store("add", "records", "bob", "--until", tomorrow, "--no-grant")
+    site.login("alice")
+    assert site.secret_by_key("bob")
+    edit("until = " + tomorrow, "until = 2020-01-31")
+    assert site.store("check", check=False)[0] == 1
+    before = KEYS.read_bytes()
+    site.login("bob")
+    assert KEYS.read_bytes() == before
+    site.login("alice")
+    assert site.holders() == {"alice": "held"} and not site.secret_by_key("bob")
+
+
+def test_holder_who_may_not_grant_carries_out_nothing(site):
+    site.fresh("alice")
+    site.store("add", "records", "bob", "--no-grant")
+    site.login("alice")
+    site.store("rotate", "records")
+    before = KEYS.read_bytes()
+    site.login("bob")
+    assert KEYS.read_bytes() == before
+    site.login("alice")
+    assert KEYS.read_bytes() != before
+    assert site.store("list")[1]["stores"][0]["generation"] == 3
+
+
+def test_recovery_grants_when_all_cards_are_lost(site):
+    site.fresh("alice")
+    site.store("remove", "records", "alice")
+    site.store("add", "records", "bob")
+    status, _, said = site.store("recover", "records", pin="AAAA-" * 6 + "AAAA", check=False)
+    assert status != 0 and site.holders()["bob"] == "pending"
+    site.store("recover", "records", pin=site.passphrase.lower().replace("-", " "))
+    assert site.holders() == {"bob": "held"}
+    assert site.mounts(site.secret_by_key("bob")) and not site.secret_by_key("alice")
+
+
+def test_passphrase_of_another_store_opens_nothing(site):
+    site.fresh("alice")
+    other = site.passphrase
+    site.fresh("alice")
+    site.store("rotate", "records")
+    status, told, _ = site.store("recover", "records", pin=other, check=False)
+    assert status != 0 and "another store" in told["text"]
+    assert site.store("list")[1]["stores"][0]["generation"] == 1
+
+
+def test_recipient_of_a_stranger_is_never_granted(site):
+    """Bob, with the secret in hand, makes an envelope for himself: the next sealing has him not."""
+    site.fresh("alice")
+    secret = site.secret_by_key("alice").splitlines()[0]
+    content = secret + b"\nhygie-store-1 records 1 -\n"
+    made = run("openssl", "cms", "-encrypt", "-binary", "-aes-256-gcm", "-outform", "DER", "-out",
+               KEYS, "-keyid", "-recip", site.home / "alice9d", "-keyopt", "rsa_padding_mode:oaep",
+               "-keyopt", "rsa_oaep_md:sha256", "-recip", site.home / "bob9d", "-keyopt",
+               "ecdh_kdf_md:sha256", data=content)
+    assert made[0] == 0 and site.secret_by_key("bob")  # the control
+    site.login("alice")
+    assert not site.secret_by_key("bob") and site.secret_by_key("alice") and site.secret_by_paper()
+
+
+def test_older_envelope_put_back_is_refused(site):
+    site.fresh("alice", "bob")
+    old = KEYS.read_bytes()
+    site.store("remove", "records", "bob")
+    site.login("alice")
+    KEYS.write_bytes(old)
+    site.store("rotate", "records")
+    site.login("alice")  # the login is none of the store's business
+    assert KEYS.read_bytes() == old  # but nothing is sealed with what it holds
+    assert site.store("list")[1]["stores"][0]["generation"] == 2
+
+
+def test_others_than_root_may_do_nothing(site):
+    site.fresh("alice")
+    uid = st.pwd.getpwnam("alice").pw_uid
+    before = (STORE / "store.ini").read_bytes()
+    for words in (("add", "records", "alice"), ("remove", "records", "alice"), ("list",), ("check",),
+                  ("rotate", "records"), ("recover", "records"), ("create", "mine", "--group", "users")):
+        status, told, _ = site.station.run("store", *words, uid=uid, check=False)
+        assert told["outcome"] == "not-allowed" and status != 0, words
+    assert (STORE / "store.ini").read_bytes() == before
+
+
+def test_damage_is_found_by_check(site):
+    site.fresh("alice")
+    assert site.store("check")[0] == 0
+    for name in ("keys.cms", "recovery.der", "recovery.pub", "store.ini", "cipher/gocryptfs.conf"):
+        (STORE / name).rename(STORE / "aside")
+        status, told, _ = site.store("check", check=False)
+        assert status == 1 and any(one["state"] == "error" for one in told["findings"]), name
+        (STORE / "aside").rename(STORE / name)
+    assert site.store("check")[0] == 0
+    parser = configparser.ConfigParser()
+    parser.read_string((STORE / "store.ini").read_text())
+    assert parser["store"]["generation"] == "1"
+
+
+def test_kill_at_any_moment_leaves_the_old_or_the_new_rights(site):
+    site.fresh("alice")
+    record, dice = {"added": False}, random.Random(5)
+    secret = site.secret_by_key("alice").splitlines()[0]
+    between = 0
+    for _ in range(ROUNDS):
+        record["added"] = not record["added"]
+        site.store("add" if record["added"] else "remove", "records", "bob")
+        with site.card("alice"):
+            login = threading.Thread(target=lambda: site.station.login("alice", st.PIN))
+            login.start()
+            time.sleep(dice.uniform(0, 0.15))  # the moment is the test's input
+            site.station.stop_hygied(signal.SIGKILL)
+            login.join()
+            site.station.start_hygied()
+        for opened in (site.secret_by_key("alice"), site.secret_by_paper()):
+            assert opened and opened.splitlines()[0] == secret
+        listed = site.holders()
+        between += (site.secret_by_key("bob") is not None) == record["added"] and \
+            listed.get("bob") in ("pending", "leaving")
+        site.login("alice")
+        assert (site.secret_by_key("bob") is not None) == record["added"]
+        assert site.holders() == {"alice": "held", **({"bob": "held"} if record["added"] else {})}
+    assert site.mounts(secret + b"\n")
+
+
+def test_creation_cut_short_leaves_no_store(site):
+    """hygied killed at any moment after the page was noted: a whole store, or none."""
+    dice, whole = random.Random(7), 0
+    for _ in range(max(ROUNDS // 4, 4)):
+        subprocess.run(["rm", "-rf", str(STORES)], check=True)
+        killer = threading.Timer(dice.uniform(0.05, 0.6), lambda: site.station.hygied.kill())
+        killer.start()
+        site.create("alice")
+        killer.join()
+        site.station.stop_hygied(signal.SIGKILL)
+        site.station.start_hygied()
+        until(lambda: not any(name.name.startswith(".") for name in STORES.glob("*/.*.tmp")), "settled")
+        if STORE.exists():
+            whole += 1
+            assert site.mounts(site.secret_by_key("alice")) and site.mounts(site.secret_by_paper())
+        else:
+            assert site.store("list")[1]["stores"] == []
+    site.fresh("alice")  # and what was left stands in nobody's way
