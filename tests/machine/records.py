@@ -83,8 +83,9 @@ class Records:
         try:
             self.machine.wait_until(condition, what, 20)
         except AssertionError as error:
+            self.machine.run("journalctl", "--sync")
             raise AssertionError("%s\n%s" % (error, self.machine.journal(
-                "-n", "60", "-t", "hygied", "-t", "hygie-store"))) from error
+                "-n", "60", "-u", "hygied", "-u", "hygie-store@*"))) from error
 
     def status(self):
         """What hygie store status says of it, and the programs that keep it busy."""

@@ -60,7 +60,7 @@ def login(machine, user="alice", seat=False):
         terminal.expect("PIN")
         terminal.sendline(mc.PIN)
         terminal.expect(r"\$ ")
-        terminal.sendline("PS1=; echo ready''-$XDG_SESSION_ID-")
+        terminal.sendline("stty -echo; PS1=; echo ready''-$XDG_SESSION_ID-")
         terminal.expect(r"ready-(\S+)-")
         terminal.session = terminal.match.group(1)
         yield terminal
