@@ -114,22 +114,22 @@ void recovery_page_print(FILE *to, const struct wire_message *item)
 	line(to, RULE);
 	display_put(to, COLOUR_NONE, tr("Recovery key of the record store"));
 	(void)fprintf(to, " %s    %s\n\n", store, date);
+	line(to, tr("Whoever has this passphrase and the store's files reads all its "
+		    "records."));
 	line(to,
-	     tr("Who has this passphrase and the store's files reads all its records, "
-		"without a"));
-	line(to, tr("card. It is the way back when no card is left. Print this page, put "
-		    "it into a"));
-	line(to, tr("safe, and leave no copy on this machine: it is not shown again."));
+	     tr("Print this page, put it into a safe, leave no copy on this machine."));
+	line(to, tr("It is not shown again."));
 	(void)fputc('\n', to);
 	line(to, tr("Passphrase:"));
 	(void)fprintf(to, "\n    %.*s\n\n", (int)secret_size(passphrase),
 		      (const char *)secret_bytes_const(passphrase));
 	qr_print(to, secret_bytes_const(passphrase), secret_size(passphrase));
-	line(to, tr("The locked key, in case that recovery.der is lost too (base64):"));
+	line(to,
+	     tr("The locked key (base64), in case the file recovery.der is lost too:"));
 	(void)fputc('\n', to);
 	key_print(to, der, size);
 	line(to,
-	     tr("What to do then: enrol a new card, \"hygie store add\" its user, and"));
+	     tr("When no card is left: enrol a new one, add its user to the store, run:"));
 	(void)fprintf(to, "    hygie store recover %s\n", store);
 	line(to, tr("Without Hygie: docs/store.md, \"Opening a store without Hygie\"."));
 	if (access(QRENCODE, X_OK) != 0)
