@@ -36,7 +36,7 @@ def enrolled(station, content, **options):
     with station.card(content, **options):
         station.wait_ready()
         said = station.enrol("alice", st.PIN, "--reassign")[2]
-    newest = max(station.run("cards")[1]["enrolments"], key=lambda one: one["enrolled_at"])
+    newest, = (one for one in station.run("cards")[1]["enrolments"] if one["state"] == "active")
     with sqlite3.connect(st.REGISTRY) as registry:
         row = registry.execute("SELECT store_key_id, key_id, store_certificate FROM enrolment "
                                "WHERE key_id = ?", (bytes.fromhex(newest["card_id"]),)).fetchone()
