@@ -15,7 +15,8 @@ TEXT_MAX = 512  # HYGIE_TEXT_MAX, PAM_MAX_MSG_SIZE; with the terminator
 # The longest arguments there can be, in bytes: of user names Linux allows 32, of the rest
 # what hygied's buffers hold; an issuer's name is cut.
 LONGEST = {"Card of {1} in {2}.": (255, 128),
-           "Card of {1} ({2}), issued by {3}, for user {4}.": (127, 32 + 128, 64, 32)}
+           "Card of {1} ({2}), issued by {3}, for user {4}.": (127, 32 + 128, 64, 32),
+           "Done. Rights granted: {1}. Rights taken away: {2}.": (15, 15)}
 LONGEST_ARGUMENT = 255  # TEXT_ARGUMENT_SIZE
 UNESCAPED = {"\\n": "\n", "\\t": "\t", '\\"': '"', "\\\\": "\\"}
 

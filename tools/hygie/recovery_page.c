@@ -131,7 +131,8 @@ void recovery_page_print(FILE *to, const struct wire_message *item)
 	line(to,
 	     tr("When no card is left: enrol a new one, add its user to the store, run:"));
 	(void)fprintf(to, "    hygie store recover %s\n", store);
-	line(to, tr("Without Hygie: docs/store.md, \"Opening a store without Hygie\"."));
+	display_put(to, COLOUR_NONE, tr("Without Hygie:"));
+	(void)fputs(" docs/store.md\n", to);
 	if (access(QRENCODE, X_OK) != 0)
 		line(to, tr("(With the package qrencode, QR codes stand here, too.)"));
 	line(to, RULE);

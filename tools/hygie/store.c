@@ -38,7 +38,7 @@ static int store_run(const struct options *options, enum wire_type type,
 {
 	cleanup_message struct wire_message *request = NULL;
 	const char *user = NULL;
-	int r = wire_message_new(type, &request);
+	int r = wire_message_new((uint16_t)type, &request);
 
 	if (r < 0)
 		return r;

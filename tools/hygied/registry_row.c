@@ -105,7 +105,7 @@ int registry_row_bind(sqlite3_stmt *statement, const struct enrolment *e)
 		sqlite3_bind_int(statement, 11, ENROLMENT_ACTIVE) |
 		bind_text(statement, 12, e->enrolled_by) |
 		sqlite3_bind_int64(statement, 13, e->enrolled_at) |
-		(e->has_store_key ? sqlite3_bind_int(statement, 14, e->store_wrap)
+		(e->has_store_key ? sqlite3_bind_int(statement, 14, (int)e->store_wrap)
 				  : sqlite3_bind_null(statement, 14)) |
 		(e->has_store_key ? sqlite3_bind_blob(statement, 15, e->store_certificate,
 						      (int)e->store_certificate_size,

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define SOON (14 * 86400)
+#define SOON ((int64_t)14 * 86400)
 
 /* One store's check. */
 struct check {
@@ -105,7 +105,7 @@ static void right_check(const struct check *check, const struct store_holder *ho
 	}
 	if (holder->wrap == ENVELOPE_WRAP_RSA_PKCS1)
 		finding(check, name, "note", user,
-			N_("The card knows only PKCS #1 v1.5, the weakest way: replace "
+			N_("The card knows only PKCS 1 v1.5, the weakest way: replace "
 			   "it when you can."));
 }
 

@@ -62,6 +62,7 @@ static int entry_remove(const char *path, const struct stat *st, int type,
 /* What one that was killed, or given up, has left. */
 static void stage_remove(const char *path)
 {
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): one thread, one walk */
 	(void)nftw(path, entry_remove, 8, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 }
 
@@ -172,7 +173,7 @@ static int stage_make(struct creation *creation, struct file_error *error)
 /* All is made: from here on it is a store. */
 static void conclude(struct creation *creation)
 {
-	const char *arguments[] = { creation->store->name, creation->store->mount };
+	const char *arguments[] = { creation->store->mount };
 	int r = durable_folder_sync(creation->stage);
 
 	if (r == 0)
@@ -184,7 +185,7 @@ static void conclude(struct creation *creation)
 	creation->staged = false;
 	creation_stop(creation);
 	store_admin_audit(creation->peer, EVENT, HYGIE_OK, creation->store->name, NULL);
-	peer_finish_text(creation->peer, HYGIE_OK, TEXT_STORE_CREATED, arguments, 2);
+	peer_finish_text(creation->peer, HYGIE_OK, TEXT_STORE_CREATED, arguments, 1);
 }
 
 static void on_keeper(void *context, const struct keeper_event *event)
@@ -348,6 +349,8 @@ static bool creation_admit(struct creation *creation)
 
 	/* NOLINTNEXTLINE(concurrency-mt-unsafe): one thread asks */
 	group = getgrnam(store->group);
+	if (group)
+		creation->gid = group->gr_gid;
 	if (access(creation->place, F_OK) == 0)
 		text = N_("There is a store of that name.");
 	else if (!group)
@@ -362,7 +365,6 @@ static bool creation_admit(struct creation *creation)
 		peer_finish(creation->peer, HYGIE_BAD_REQUEST, text);
 		return false;
 	}
-	creation->gid = group->gr_gid;
 	return members_admit(creation);
 }
 

@@ -236,6 +236,7 @@ static int section_end(struct reading *reading)
 static int section_begin(struct reading *reading, const char *head)
 {
 	static const char holder[] = "[holder ";
+	const size_t digit_count = (size_t)2 * HYGIE_KEY_ID_SIZE;
 	int r = section_end(reading);
 
 	if (r < 0)
@@ -251,8 +252,7 @@ static int section_begin(struct reading *reading, const char *head)
 	reading->section = (struct section){ holder_keys, array_size(holder_keys), 0 };
 	reading->holder = (struct store_holder){ .user = "" };
 	head += strlen(holder);
-	if (strlen(head) != 2 * HYGIE_KEY_ID_SIZE + 1 ||
-	    head[2 * HYGIE_KEY_ID_SIZE] != ']')
+	if (strlen(head) != digit_count + 1 || head[digit_count] != ']')
 		return reading_fail(reading, "is not [holder], with 64 hex digits");
 	{
 		char digits[2 * HYGIE_KEY_ID_SIZE + 1];

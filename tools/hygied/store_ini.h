@@ -9,8 +9,8 @@
 
 #include <stddef.h>
 
-#define STORE_INI_MAX (256 * 1024) /* bytes */
-#define STORE_INI_LINE_MAX 384     /* bytes */
+#define STORE_INI_MAX ((size_t)256 * 1024) /* bytes */
+#define STORE_INI_LINE_MAX 384             /* bytes */
 
 /*
  * 0, with what the text says of the store `name`; -EBADMSG, with line and fault in

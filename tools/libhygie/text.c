@@ -87,7 +87,7 @@ static const char *const templates[TEXT_COUNT] = {
 		"Type the first four characters of the passphrase, to show that the page "
 		"is printed or noted: "),
 	[TEXT_STORE_OTHER_GROUP] = N_("That is not what stands there. Once more:"),
-	[TEXT_STORE_CREATED] = N_("The store {1} is made. It will be seen at {2}."),
+	[TEXT_STORE_CREATED] = N_("The store is made. It will be seen in {1}."),
 	[TEXT_STORE_PASSPHRASE] = N_("Recovery passphrase of the store {1}: "),
 	[TEXT_STORE_MISTYPED] = N_("That is mistyped: a character is wrong, or two have "
 				   "changed places. Once more:"),

@@ -57,7 +57,7 @@ enum hygie_text {
 	TEXT_STORE_ROTATES,     /* store */
 	TEXT_STORE_FIRST_GROUP, /* no argument */
 	TEXT_STORE_OTHER_GROUP, /* no argument */
-	TEXT_STORE_CREATED,     /* store, mount point */
+	TEXT_STORE_CREATED,     /* mount point */
 	TEXT_STORE_PASSPHRASE,  /* store */
 	TEXT_STORE_MISTYPED,    /* no argument */
 	TEXT_STORE_RECOVERED,   /* rights granted, rights taken away */
