@@ -107,12 +107,12 @@ static _Noreturn void become(const char *const arguments[], int secret, int outp
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	sigset_t none;
 
-	for (size_t i = 0; arguments[i] && i < ARGUMENTS_MAX - 1; i++)
+	for (size_t i = 0; i < ARGUMENTS_MAX - 1 && arguments[i]; i++)
 		copy[i] = strdup(arguments[i]);
 	(void)sigemptyset(&none);
 	(void)signal(SIGPIPE, SIG_DFL);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent || null < 0 ||
-	    sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+	    pthread_sigmask(SIG_SETMASK, &none, NULL) != 0)
 		_exit(CIPHER_NOT_STARTED);
 	/* Above those that are made below, so that none is written over. */
 	secret = fcntl(secret, F_DUPFD_CLOEXEC, 10);

@@ -63,13 +63,15 @@ static int on_alone(sd_event_source *source, uint64_t usec, void *userdata)
 /* Not at once: hygied may only be starting anew. */
 static void end_if_idle(struct door *door)
 {
+	bool now = door->ending;
+
 	if (!keep_is_shut(door->keep))
 		return;
-	if (door->ending)
-		(void)sd_event_exit(door->loop, 0);
-	else if (!has_peers(door) && !door->timer &&
-		 sd_event_add_time_relative(door->loop, &door->timer, CLOCK_MONOTONIC,
-					    ALONE_US, 0, on_alone, door) < 0)
+	if (!now && !has_peers(door) && !door->timer)
+		now = sd_event_add_time_relative(door->loop, &door->timer,
+						 CLOCK_MONOTONIC, ALONE_US, 0, on_alone,
+						 door) < 0;
+	if (now)
 		(void)sd_event_exit(door->loop, 0);
 }
 

@@ -88,6 +88,7 @@ static bool holds_mapped_file(const struct search *search)
 		unsigned major_number, minor_number;
 		int file = 0;
 
+		/* NOLINTNEXTLINE(cert-err34-c): the kernel's own digits */
 		if (sscanf(line, "%*s %*s %*s %x:%x %*u %n", &major_number, &minor_number,
 			   &file) < 2 ||
 		    makedev(major_number, minor_number) != search->device)

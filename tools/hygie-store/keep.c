@@ -462,7 +462,7 @@ static int begin_making(struct keep *keep, const struct wire_message *order,
 {
 	cleanup_secret struct secret *secret = NULL;
 	char cipher[HYGIE_PATH_MAX];
-	uint32_t group;
+	uint32_t group = 0;
 	int r = take_place(keep, order, cipher, &secret);
 
 	*failure = KEEPER_FAULT;

@@ -176,6 +176,7 @@ static bool is_path(const char *escaped, const char *path)
 	while (*escaped && *path) {
 		unsigned code = (unsigned char)*escaped;
 
+		/* NOLINTNEXTLINE(cert-err34-c): the kernel's own digits */
 		if (*escaped == '\\' && sscanf(escaped + 1, "%3o", &code) == 1)
 			escaped += 3;
 		if ((unsigned char)*path != code)
@@ -199,10 +200,12 @@ int place_find_mount(const char *path, const char *source, dev_t *ret_device)
 		char point[1024], kind[64], from[256];
 		unsigned major_number, minor_number;
 		const char *rest = strstr(line, " - ");
+		int fields;
 
-		if (!rest ||
-		    sscanf(line, "%*u %*u %u:%u %*s %1023s", &major_number, &minor_number,
-			   point) != 3 ||
+		/* NOLINTNEXTLINE(cert-err34-c): the kernel's own digits */
+		fields = sscanf(line, "%*u %*u %u:%u %*s %1023s", &major_number,
+				&minor_number, point);
+		if (fields != 3 || !rest ||
 		    sscanf(rest, " - %63s %255s", kind, from) != 2 ||
 		    strcmp(kind, FILESYSTEM) != 0 || strcmp(from, source) != 0 ||
 		    !is_path(point, path))

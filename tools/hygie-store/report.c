@@ -8,7 +8,7 @@ struct wire_message *report_plain(enum wire_type type)
 {
 	struct wire_message *report;
 
-	return wire_message_new(type, &report) < 0 ? NULL : report;
+	return wire_message_new((uint16_t)type, &report) < 0 ? NULL : report;
 }
 
 struct wire_message *report_failed(enum keeper_failure failure, const char *text)

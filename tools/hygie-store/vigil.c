@@ -118,8 +118,8 @@ static void watch_closes(struct vigil *vigil, const char *mount)
 {
 	int r = 0;
 
-	vigil->events = fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK,
-				      O_RDONLY | O_CLOEXEC | O_LARGEFILE);
+	vigil->events =
+		fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK, O_CLOEXEC);
 	if (vigil->events < 0 ||
 	    fanotify_mark(vigil->events, FAN_MARK_ADD | FAN_MARK_MOUNT,
 			  FAN_CLOSE | FAN_ONDIR, AT_FDCWD, mount) < 0)

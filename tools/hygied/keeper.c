@@ -356,7 +356,7 @@ static int order_new(const struct keeper *keeper, enum wire_type type,
 
 	if (keeper->fd < 0)
 		return -ENOTCONN;
-	r = wire_message_new(type, ret_order);
+	r = wire_message_new((uint16_t)type, ret_order);
 	if (r == 0 && place) {
 		wire_add_string(*ret_order, TAG_CIPHER, place->cipher);
 		wire_add_string(*ret_order, TAG_MOUNT, place->mount);
