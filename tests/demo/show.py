@@ -104,13 +104,13 @@ def play_session(screen, home, began):
                        "That needs a machine to boot, which could not be made here (see above).")
         return NOT_WHOLE
     try:
-        session_steps.play(screen, pathlib.Path(home, "machine"), first)
+        last = session_steps.play(screen, pathlib.Path(home, "machine"), first)
     except Exception as problem:
         explain(screen, None, *getattr(problem, "step", (first, "booting")), problem)
         return 1
     screen.blank()
     screen.verdict(True, "%d steps, and each came out as it should. %.0f s." %
-                   (first - 1 + len(session_steps.STEPS), time.monotonic() - began))
+                   (last, time.monotonic() - began))
     return 0
 
 

@@ -166,12 +166,13 @@ def step_enrol(stage):
     for part in ("Camille SPECIMEN", fr_igc_sante.RPPS, "AC IGC-SPECIMEN FORT PERSONNES",
                  "enrolled"):
         expect_text(part, done.text)
-    stage.counted(pins=1, signatures=1, tries=3)
+    # A signature, and three ways of encrypting to an RSA key.
+    stage.counted(pins=1, signatures=1 + 3, tries=3)
     cards = stage.station.run("cards")[1]["enrolments"]
     expect("enrolments", [("camille", fr_igc_sante.RPPS, "active")],
            [(card["user"], card["person_id"], card["state"]) for card in cards])
     stage.screen.felt("The administrator sees who is on the card before the PIN is typed; the "
-                      "card proved that it holds the key. %.0f ms after the PIN it is "
+                      "card proved that it holds the key, and can open records. %.0f ms after the PIN it is "
                       "enrolled." % done.after_answer())
 
 
