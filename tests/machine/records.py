@@ -90,7 +90,7 @@ class Records:
     def status(self):
         """What hygie store status says of it, and the programs that keep it busy."""
         said = json.loads(self.machine.run("hygie", "store", "status", "--json").stdout)
-        return ([one for one in said["stores"] if one["name"] == self.name][0], said["programs"])
+        return ([one for one in said["stores"] if one["store"] == self.name][0], said["programs"])
 
     def events(self):
         """The audit's events about it, in order, with their outcomes."""

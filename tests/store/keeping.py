@@ -136,7 +136,7 @@ class Keeper(Link):
             ready.bind(path)
             ready.settimeout(DEADLINE)
             self.process = subprocess.Popen(
-                [PROGRAM, self.name], env={"NOTIFY_SOCKET": path},
+                [PROGRAM, self.name], env={"NOTIFY_SOCKET": path}, umask=0o077,  # its unit
                 stderr=open("/run/keeper-%s.log" % self.name, "ab"))
             while b"READY=1" not in ready.recv(4096):
                 pass

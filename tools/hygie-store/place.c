@@ -64,7 +64,9 @@ static int open_folder(const char *path, bool make, char *reason, size_t size)
 		memcpy(part, path, length);
 		part[length] = '\0';
 		r = trusted_folder_open(part, OWNER, &fd, &error);
-		if (r == -ENOENT && mkdir(part, end ? 0755 : 0700) < 0)
+		/* On the way down everybody may pass, whatever our umask. */
+		if (r == -ENOENT &&
+		    (mkdir(part, 0700) < 0 || (end && chmod(part, 0755) < 0)))
 			return fail(-errno, part, error_text(errno), reason, size);
 		if (r == 0)
 			(void)close(fd);

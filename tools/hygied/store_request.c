@@ -70,7 +70,7 @@ static int send_item(void *context, const char *name, const struct store *store,
 	if (!item)
 		return 0;
 	(void)stores_look(listing->hygied->stores, name, &view);
-	wire_add_string(item, TAG_NAME, name);
+	wire_add_string(item, TAG_STORE, name);
 	wire_add_string(item, TAG_STATE, view.state);
 	wire_add_string(item, TAG_MOUNT, store->mount);
 	wire_add_u32(item, TAG_COUNT, (uint32_t)view.references);
