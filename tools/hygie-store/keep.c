@@ -56,17 +56,6 @@ struct keep {
 	size_t note_size;
 };
 
-bool keep_name_is_valid(const char *name)
-{
-	static const char allowed[] =
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-		"0123456789_-.";
-	size_t size = strlen(name);
-
-	return size > 0 && size <= KEEP_NAME_MAX && name[0] != '-' && name[0] != '.' &&
-	       strspn(name, allowed) == size;
-}
-
 /* ---- saying ---- */
 
 static void say(const struct keep *keep, unsigned peer, struct wire_message *message)
@@ -592,12 +581,4 @@ void keep_free(struct keep *keep)
 	if (keep->record >= 0)
 		(void)close(keep->record);
 	free(keep);
-}
-
-int keep_clear(const char *name)
-{
-	cleanup_close int record = -1;
-	int r = record_open(name, &record);
-
-	return r < 0 ? r : record_clear(record, name);
 }

@@ -67,3 +67,22 @@ int record_clear(int fd, const char *name)
 	}
 	return r < 0 ? r : record_write(fd, "");
 }
+
+bool keep_name_is_valid(const char *name)
+{
+	static const char allowed[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		"0123456789_-.";
+	size_t size = strlen(name);
+
+	return size > 0 && size <= KEEP_NAME_MAX && name[0] != '-' && name[0] != '.' &&
+	       strspn(name, allowed) == size;
+}
+
+int keep_clear(const char *name)
+{
+	cleanup_close int record = -1;
+	int r = record_open(name, &record);
+
+	return r < 0 ? r : record_clear(record, name);
+}

@@ -6,6 +6,7 @@
 
 #include "hygied/hygied.h"
 #include "hygied/store_state.h"
+#include "hygied/stores_audit.h"
 #include "libhygie/deadline.h"
 #include "libhygie/error_text.h"
 #include "libhygie/log.h"
@@ -41,17 +42,6 @@ struct stores {
 };
 
 static void on_keeper(void *context, const struct keeper_event *event);
-
-static void audit(const struct open_store *store, const char *event,
-		  enum hygie_outcome outcome, const char *detail)
-{
-	log_audit(event, outcome,
-		  (const struct log_field[]){
-			  { "HYGIE_STORE", store->name },
-			  { "HYGIE_DETAIL", detail },
-		  },
-		  2);
-}
 
 static void forget_secret(struct open_store *store)
 {
@@ -117,8 +107,9 @@ static void lose_keeper(struct open_store *store, enum keeper_event_kind how,
 	forget_secret(store);
 	forget_keeper(store);
 	if (was_open)
-		audit(store, how == KEEPER_ABSENT ? "store-open" : "store-lost",
-		      HYGIE_UNAVAILABLE, why);
+		stores_audit(store->name,
+			     how == KEEPER_ABSENT ? "store-open" : "store-lost",
+			     HYGIE_UNAVAILABLE, why);
 	settle(store, store_state_said(&store->state, how));
 }
 
@@ -205,7 +196,8 @@ static void settle(struct open_store *store, enum store_act act)
 	struct stores *stores = store->stores;
 
 	if (act == STORE_CLOSE) {
-		audit(store, "store-close", HYGIE_OK, "nobody holds it any more");
+		stores_audit(store->name, "store-close", HYGIE_OK,
+			     "nobody holds it any more");
 		if (!store->connected || keeper_close(store->keeper) < 0)
 			log_error("store %s: its keeper takes no order", store->name);
 	}
@@ -219,46 +211,10 @@ static void settle(struct open_store *store, enum store_act act)
 
 /* ---- hearing ---- */
 
-static const char *failure_word(enum keeper_failure failure)
-{
-	static const char *const words[] = {
-		[KEEPER_FAULT] = "a fault; the keeper's log says more",
-		[KEEPER_WRONG_SECRET] = "the secret does not open it",
-		[KEEPER_BAD_CIPHER] = "its encrypted folder is missing or unfit",
-		[KEEPER_BAD_MOUNT] = "its mount point is unfit or not empty",
-		[KEEPER_SLOW] = "gocryptfs did not answer in time",
-		[KEEPER_WRONG_TIME] = "it is being closed",
-		[KEEPER_DIED] = "gocryptfs ended, and nobody had asked for it",
-		[KEEPER_MISSING] = "gocryptfs is not installed",
-	};
-
-	return (size_t)failure < array_size(words) ? words[failure] : words[0];
-}
-
 static void take_holders(struct open_store *store, const struct keeper_event *event)
 {
 	store->holder_count = event->holder_count;
 	memcpy(store->holders, event->holders, sizeof(store->holders));
-}
-
-static void audit_busy(const struct open_store *store)
-{
-	for (size_t i = 0; i < store->holder_count; i++) {
-		const struct keeper_holder *holder = &store->holders[i];
-		char pid[16], uid[16];
-
-		(void)snprintf(pid, sizeof(pid), "%d", (int)holder->pid);
-		(void)snprintf(uid, sizeof(uid), "%u", holder->uid);
-		log_audit("store-busy", HYGIE_TIMED_OUT,
-			  (const struct log_field[]){
-				  { "HYGIE_STORE", store->name },
-				  { "HYGIE_HOLDER_PID", pid },
-				  { "HYGIE_HOLDER_UID", uid },
-				  { "HYGIE_HOLDER_PROGRAM", holder->program },
-				  { "HYGIE_HOLDER_FILE", holder->file },
-			  },
-			  5);
-	}
 }
 
 /* Sessions that ended while nobody was here; cards have the grace to show themselves. */
@@ -342,7 +298,7 @@ static void take_opened(struct open_store *store)
 	store->since = (uint64_t)time(NULL);
 	store->holder_count = 0;
 	if (opening)
-		audit(store, "store-open", HYGIE_OK, store->mount);
+		stores_audit(store->name, "store-open", HYGIE_OK, store->mount);
 	settle(store, store_state_said(&store->state, KEEPER_OPENED));
 }
 
@@ -350,8 +306,9 @@ static void take_closed(struct open_store *store, enum keeper_failure failure)
 {
 	/* While it opens anew: of the closing before. */
 	if (store->state.phase != STORE_OPENING)
-		audit(store, "store-closed", failure ? HYGIE_FAULT : HYGIE_OK,
-		      failure ? failure_word(failure) : NULL);
+		stores_audit(store->name, "store-closed",
+			     failure ? HYGIE_FAULT : HYGIE_OK,
+			     failure ? stores_failure_word(failure) : NULL);
 	store->holder_count = 0;
 	settle(store, store_state_said(&store->state, KEEPER_CLOSED));
 }
@@ -383,13 +340,13 @@ static void on_keeper(void *context, const struct keeper_event *event)
 	case KEEPER_FAILED:
 		log_warning("store %s: %s", store->name, event->text);
 		if (store->state.phase == STORE_OPENING)
-			audit(store, "store-open", HYGIE_FAULT,
-			      failure_word(event->failure));
+			stores_audit(store->name, "store-open", HYGIE_FAULT,
+				     stores_failure_word(event->failure));
 		settle(store, store_state_said(&store->state, KEEPER_FAILED));
 		break;
 	case KEEPER_BUSY:
 		take_holders(store, event);
-		audit_busy(store);
+		stores_audit_busy(store->name, store->holders, store->holder_count);
 		settle(store, store_state_said(&store->state, KEEPER_BUSY));
 		break;
 	case KEEPER_CLOSED:
