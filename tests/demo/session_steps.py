@@ -17,7 +17,8 @@ from steps import expect  # noqa: E402
 
 # The session is on a terminal; a program in it stands in for the screen locker.
 GRACE = 1  # seconds; ten minutes unless the site says otherwise
-CONFIG = "[removal]\ntext_action = lock\n[store]\ngrace = %ds\n" % GRACE
+CONFIG = ("[removal]\ntext_action = lock\n[store]\ngrace = %ds\n"
+          "services = login locker\n" % GRACE)
 USER, PERSON = "alex", "Alex Specimen"
 OTHER, OTHER_PERSON = "kim", "Kim Specimen"
 STORE, MOUNT = "records", "/srv/hygie/records"
