@@ -245,7 +245,8 @@ static const struct config_key keys[] = {
 	  .default_text =
 		  "login gdm-smartcard gdm-password lightdm sddm sshd xrdp-sesman kde "
 		  "kde-smartcard vlock xscreensaver mate-screensaver "
-		  "cinnamon-screensaver i3lock swaylock gtklock xlock physlock",
+		  "cinnamon-screensaver i3lock swaylock gtklock xlock "
+		  "xsecurelock physlock",
 	  .documentation = "PAM services where a login opens the card's record stores" },
 	{ "store", "grace", config_parse_duration, field_of(store.grace),
 	  .default_text = "10min", .minimum = 0, .maximum = 24 * 3600 * SECOND,
