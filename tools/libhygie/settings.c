@@ -246,7 +246,7 @@ static const struct config_key keys[] = {
 		  "login gdm-smartcard gdm-password lightdm sddm sshd xrdp-sesman kde "
 		  "kde-smartcard vlock xscreensaver mate-screensaver "
 		  "cinnamon-screensaver i3lock swaylock gtklock xlock "
-		  "xsecurelock physlock",
+		  "xsecurelock",
 	  .documentation = "PAM services where a login opens the card's record stores" },
 	{ "store", "grace", config_parse_duration, field_of(store.grace),
 	  .default_text = "10min", .minimum = 0, .maximum = 24 * 3600 * SECOND,
