@@ -11,7 +11,7 @@
 #define CLOSE_MILLISECONDS 15000
 
 static const struct column stores[] = {
-	{ "store", N_("STORE") },   { "state", N_("STATE") },
+	{ "store", N_("STORE") },  { "state", N_("STATE") },
 	{ "mount", N_("FOLDER") }, { "sessions", N_("SESSIONS") },
 	{ "since", N_("SINCE") },
 };
