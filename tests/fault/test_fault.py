@@ -131,7 +131,8 @@ def test_nth_failure_never_lets_anybody_in_and_never_hangs(station, cards, fault
     successes = [(turn, name) for turn, name, code in outcomes if code == pam.PAM_SUCCESS]
     if kind == "clone":
         assert not successes
+    # A login that made fewer calls than the first had none fail: it has no name.
     # What fails after the last call that mattered, the sending of the result, is too late.
     last = max(turn for turn, name, code in outcomes if name and code != pam.PAM_SUCCESS)
     assert not [(turn, name) for turn, name in successes
-                if turn < last and name not in HARMLESS[who]]
+                if name and turn < last and name not in HARMLESS[who]]

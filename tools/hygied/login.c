@@ -159,8 +159,8 @@ static int prove_login(struct login *login, const struct challenge *challenge)
 		r = store_trial_new(login->card, &login->trial);
 	else if (login->store_open ||
 		 settings_opens_stores(&login->hygied->settings, login->service))
-		r = store_plan_new(login->card, login->store[0] ? login->store : NULL,
-				   &login->plan);
+		r = store_plan_new(login->card, login->user,
+				   login->store[0] ? login->store : NULL, &login->plan);
 	if (r == 0 && login->trial)
 		tasks = store_trial_tasks(login->trial, &count);
 	else if (r == 0 && login->plan)
@@ -288,8 +288,11 @@ static void on_card_changed(void *self, enum cards_change change, struct card *c
 {
 	struct login *login = self;
 
-	if (login->stage == LOGIN_FINISHED || login->stage == LOGIN_OPENING)
+	if (login->stage == LOGIN_FINISHED || login->stage == LOGIN_OPENING) {
+		if (change == CARDS_LEAVING && login->card == card)
+			login->card = NULL;
 		return;
+	}
 	if (change == CARDS_LEAVING)
 		on_card_leaving(login, card);
 	else if (login->stage == LOGIN_CHOOSING)

@@ -123,6 +123,17 @@ int store_save_at(const char *folder, const char *place, const struct store *sto
 	return r < 0 ? r : store_file_write(folder, place, "store.ini", text, size);
 }
 
+static int call_with_store(const char *folder, const char *name, store_callback callback,
+			   void *context)
+{
+	cleanup_store struct store *store = NULL;
+	struct file_error error = { "" };
+
+	if (store_load(folder, name, &store, &error) < 0)
+		return callback(context, name, NULL, &error);
+	return callback(context, name, store, NULL);
+}
+
 int stores_each(const char *folder, store_callback callback, void *context)
 {
 	cleanup_trusted_names struct trusted_names names = { 0 };
@@ -131,19 +142,11 @@ int stores_each(const char *folder, store_callback callback, void *context)
 
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
-	for (size_t i = 0; i < names.count; i++) {
-		cleanup_store struct store *store = NULL;
-
-		error.text[0] = '\0';
-		if (!envelope_name_is_valid(names.name[i]))
-			continue;
-		if (store_load(folder, names.name[i], &store, &error) < 0)
-			store = NULL;
-		r = callback(context, names.name[i], store, store ? NULL : &error);
-		if (r != 0)
-			return r;
-	}
-	return 0;
+	r = 0;
+	for (size_t i = 0; i < names.count && r == 0; i++)
+		if (envelope_name_is_valid(names.name[i]))
+			r = call_with_store(folder, names.name[i], callback, context);
+	return r;
 }
 
 int store_envelope_load(const char *folder, const char *name,

@@ -25,6 +25,7 @@ struct planned {
 
 struct store_plan {
 	const struct card *card;
+	const char *user;
 	const char *name; /* the one that is wanted; NULL: any */
 	struct planned planned[STORE_PLAN_MAX];
 	struct card_task tasks[STORE_PLAN_MAX];
@@ -54,6 +55,12 @@ static const struct store_holder *find_holder(const struct store_plan *plan,
 
 		if (!holder)
 			continue;
+		if (strcmp(holder->user, plan->user) != 0) {
+			log_warning("store %s: the card is %s's now, but the right is "
+				    "%s's: give it anew by \"hygie store add\"",
+				    store->name, plan->user, holder->user);
+			continue;
+		}
 		admission = store_holder_admit(holder, plan->now);
 		if (admission == ADMISSION_OK || admission == ADMISSION_PENDING) {
 			*ret_key = key;
@@ -123,7 +130,7 @@ static int on_store(void *context, const char *name, const struct store *store,
 	return plan->count == STORE_PLAN_MAX;
 }
 
-int store_plan_new(const struct card *card, const char *name,
+int store_plan_new(const struct card *card, const char *user, const char *name,
 		   struct store_plan **ret_plan)
 {
 	struct store_plan *plan = calloc(1, sizeof(*plan));
@@ -131,11 +138,12 @@ int store_plan_new(const struct card *card, const char *name,
 	if (!plan)
 		return -ENOMEM;
 	plan->card = card;
+	plan->user = user;
 	plan->name = name;
 	plan->now = time(NULL);
 	if (stores_each(STORE_FOLDER, on_store, plan) < 0)
 		log_warning("%s cannot be read", STORE_FOLDER);
-	plan->name = NULL;
+	plan->user = plan->name = NULL;
 	if (name && plan->count == 0) {
 		store_plan_free(plan);
 		return -ENOENT;

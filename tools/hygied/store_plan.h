@@ -14,11 +14,11 @@
 struct store_plan;
 
 /*
- * Looks which stores the card may open now; with a `name`, that store alone. A store that
+ * Looks which stores `user`, whose card it is, may open with it now; with a `name`, that store alone. A store that
  * cannot be read is logged and left out. 0 with a plan, also an empty one; -ENOENT when
  * `name` is none that this card opens; -ENOMEM.
  */
-int store_plan_new(const struct card *card, const char *name,
+int store_plan_new(const struct card *card, const char *user, const char *name,
 		   struct store_plan **ret_plan) must_check;
 
 /* Takes NULL; wipes what was not taken. */

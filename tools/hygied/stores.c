@@ -380,11 +380,13 @@ static void open_one(struct stores *stores, const struct store *from,
 	(void)snprintf(store->cipher, sizeof(store->cipher), "%s", from->cipher);
 	(void)snprintf(store->mount, sizeof(store->mount), "%s", from->mount);
 	act = store_state_prove(&store->state, reference);
-	forget_secret(store);
-	if (act == STORE_MOUNT)
+	/* Otherwise it is open, or another login's secret is on its way. */
+	if (act == STORE_MOUNT) {
+		forget_secret(store);
 		store->secret = secret;
-	else
+	} else {
 		secret_free(secret);
+	}
 	settle(store, act);
 }
 

@@ -249,7 +249,7 @@ static const struct config_key keys[] = {
 		  "xsecurelock",
 	  .documentation = "PAM services where a login opens the card's record stores" },
 	{ "store", "grace", config_parse_duration, field_of(store.grace),
-	  .default_text = "10min", .minimum = 0, .maximum = 24 * 3600 * SECOND,
+	  .default_text = "10min", .minimum = 0, .maximum = 24L * 3600 * SECOND,
 	  .documentation = "how long its card may be out before a store closes" },
 
 	{ "helper", "user", parse_helper_user, field_of(helper_user),
