@@ -352,7 +352,6 @@ static int start_timer(struct keep *keep)
 					  OPENING_US, 0, on_opening_slow, keep);
 }
 
-/* 0: it opens; else a negative errno, and what to say. */
 static int begin_opening(struct keep *keep, const struct wire_message *order,
 			 enum keeper_failure *failure, char *text, size_t size)
 {
@@ -396,11 +395,33 @@ static void let_wait(struct keep *keep, unsigned peer, const struct wire_message
 		fail(keep, peer, KEEPER_FAULT, "no memory");
 }
 
-static void order_open(struct keep *keep, unsigned peer, const struct wire_message *order)
+/* 0: it is on its way; else a negative errno, and what to say. */
+typedef int (*beginning)(struct keep *keep, const struct wire_message *order,
+			 enum keeper_failure *failure, char *text, size_t size);
+
+/* Has gocryptfs begin what can only begin while the store is shut. */
+static void begin(struct keep *keep, unsigned peer, const struct wire_message *order,
+		  beginning how, enum state state)
 {
 	enum keeper_failure failure;
 	char text[HYGIE_TEXT_MAX];
 
+	if (keep->state != SHUT) {
+		fail(keep, peer, KEEPER_WRONG_TIME, words[keep->state]);
+		return;
+	}
+	keep->asker = peer;
+	if (how(keep, order, &failure, text, sizeof(text)) < 0) {
+		become_shut(keep);
+		fail(keep, peer, failure, text);
+		keep->listener->shut(keep->context);
+		return;
+	}
+	set_state(keep, state);
+}
+
+static void order_open(struct keep *keep, unsigned peer, const struct wire_message *order)
+{
 	if (keep->state == OPEN || keep->state == CLOSING) {
 		reprieve(keep);
 		if (take_note(keep, order) < 0)
@@ -413,18 +434,7 @@ static void order_open(struct keep *keep, unsigned peer, const struct wire_messa
 		let_wait(keep, peer, order);
 		return;
 	}
-	if (keep->state != SHUT) {
-		fail(keep, peer, KEEPER_WRONG_TIME, words[keep->state]);
-		return;
-	}
-	keep->asker = peer;
-	if (begin_opening(keep, order, &failure, text, sizeof(text)) < 0) {
-		become_shut(keep);
-		fail(keep, peer, failure, text);
-		keep->listener->shut(keep->context);
-		return;
-	}
-	set_state(keep, OPENING);
+	begin(keep, peer, order, begin_opening, OPENING);
 }
 
 /* ---- making ---- */
@@ -478,21 +488,7 @@ static int begin_making(struct keep *keep, const struct wire_message *order,
 
 static void order_init(struct keep *keep, unsigned peer, const struct wire_message *order)
 {
-	enum keeper_failure failure;
-	char text[HYGIE_TEXT_MAX];
-
-	if (keep->state != SHUT) {
-		fail(keep, peer, KEEPER_WRONG_TIME, words[keep->state]);
-		return;
-	}
-	keep->asker = peer;
-	if (begin_making(keep, order, &failure, text, sizeof(text)) < 0) {
-		become_shut(keep);
-		fail(keep, peer, failure, text);
-		keep->listener->shut(keep->context);
-		return;
-	}
-	set_state(keep, MAKING);
+	begin(keep, peer, order, begin_making, MAKING);
 }
 
 /* ---- orders ---- */

@@ -13,8 +13,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 
 #ifndef HYGIE_VERSION
@@ -32,17 +30,6 @@ static const char usage_text[] =
 	"  --version   the version\n"
 	"\n"
 	"See hygie-store(8).\n";
-
-/* A store's secret passes through: no core dump, no ptrace, memory that may be locked. */
-static int protect_process(void)
-{
-	struct rlimit none = { 0, 0 };
-	cleanup_secret struct secret *probe = NULL;
-
-	if (prctl(PR_SET_DUMPABLE, 0) < 0 || setrlimit(RLIMIT_CORE, &none) < 0)
-		return -errno;
-	return secret_new(1, &probe);
-}
 
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info,
 		     void *userdata)
@@ -70,7 +57,7 @@ static int serve(const char *name)
 {
 	sd_event *loop = NULL;
 	struct door *door = NULL;
-	int r = protect_process();
+	int r = secret_protect_process();
 
 	if (r == 0)
 		r = block_signals();

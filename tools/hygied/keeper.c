@@ -419,11 +419,6 @@ int keeper_close(struct keeper *keeper)
 	return order_send(keeper, WIRE_KEEPER_CLOSE);
 }
 
-int keeper_reprieve(struct keeper *keeper)
-{
-	return order_send(keeper, WIRE_KEEPER_REPRIEVE);
-}
-
 int keepers_each(void (*each)(void *context, const char *name), void *context)
 {
 	DIR *folder = opendir(KEEPER_FOLDER);

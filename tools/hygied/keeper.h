@@ -91,7 +91,6 @@ int keeper_open(struct keeper *keeper, const struct keeper_place *place,
 int keeper_note(struct keeper *keeper, const void *note, size_t size) must_check;
 int keeper_ask(struct keeper *keeper) must_check;
 int keeper_close(struct keeper *keeper) must_check;
-int keeper_reprieve(struct keeper *keeper) must_check;
 
 /* Calls back with the name of each store whose keeper has a socket. 0 or negative errno. */
 int keepers_each(void (*each)(void *context, const char *name), void *context) must_check;

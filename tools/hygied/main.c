@@ -19,7 +19,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
@@ -195,17 +194,6 @@ static int load(struct hygied *hygied, const struct options *options)
 	return r < 0 ? r : worst;
 }
 
-/* PINs pass through: no core dump, no ptrace by others, memory that may be locked. */
-static int protect_process(void)
-{
-	struct rlimit none = { 0, 0 };
-	cleanup_secret struct secret *probe = NULL;
-
-	if (prctl(PR_SET_DUMPABLE, 0) < 0 || setrlimit(RLIMIT_CORE, &none) < 0)
-		return -errno;
-	return secret_new(1, &probe);
-}
-
 /* A descriptor for each connection that may be allowed, and those of the cards. */
 static void raise_file_limit(void)
 {
@@ -339,7 +327,7 @@ int main(int argc, char *argv[])
 		(void)puts("The set-up of hygied is in order.");
 	} else if (hygied && r >= 0) {
 		raise_file_limit();
-		r = protect_process();
+		r = secret_protect_process();
 		if (r >= 0)
 			r = serve(hygied);
 		if (r < 0)

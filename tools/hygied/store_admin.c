@@ -6,14 +6,13 @@
 
 #include "hygied/policy.h"
 #include "hygied/requests.h"
+#include "hygied/store_ini.h"
 #include "libhygie/error_text.h"
 #include "libhygie/log.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-
-#define DAY 86400
 
 void store_admin_audit(const struct peer *peer, const char *event,
 		       enum hygie_outcome outcome, const char *name, const char *user)
@@ -142,28 +141,16 @@ int store_admin_add_user(struct hygied *hygied, const char *name, struct store *
 	return r < 0 ? r : adding.found;
 }
 
-/* TAG_UNTIL, by way of store.ini's own rule: the right ends when that day is over. */
+/* TAG_UNTIL, by store.ini's own rule: a day that is not over. 0 without one. */
 static bool until_read(const struct wire_message *request, int64_t *ret_until)
 {
-	char text[16], again[16];
-	struct tm day = { 0 };
-	const char *end;
-	time_t begin;
+	char text[16];
 	int r = wire_get_string(request, TAG_UNTIL, text, sizeof(text));
 
 	*ret_until = 0;
 	if (r < 0)
 		return r == -ENOENT;
-	end = strptime(text, "%Y-%m-%d", &day);
-	if (!end || *end != '\0')
-		return false;
-	begin = timegm(&day);
-	if (begin <= 0 || !gmtime_r(&begin, &day) ||
-	    strftime(again, sizeof(again), "%Y-%m-%d", &day) == 0 ||
-	    strcmp(again, text) != 0)
-		return false;
-	*ret_until = (int64_t)begin + DAY;
-	return *ret_until > (int64_t)time(NULL);
+	return store_until_read(text, ret_until) && *ret_until > (int64_t)time(NULL);
 }
 
 void request_store_add(struct hygied *hygied, struct peer *peer,

@@ -151,8 +151,7 @@ static bool read_state(const char *text, void *field)
 	return false;
 }
 
-/* The last day that counts, YYYY-MM-DD: the right ends when it is over, in UTC. */
-static bool read_until(const char *text, void *field)
+bool store_until_read(const char *text, int64_t *ret_until)
 {
 	char again[16] = "";
 	struct tm day = { 0 };
@@ -166,8 +165,13 @@ static bool read_until(const char *text, void *field)
 	    strftime(again, sizeof(again), "%Y-%m-%d", &day) == 0 ||
 	    strcmp(again, text) != 0)
 		return false;
-	*(int64_t *)field = (int64_t)begin + DAY;
+	*ret_until = (int64_t)begin + DAY;
 	return true;
+}
+
+static bool read_until(const char *text, void *field)
+{
+	return store_until_read(text, field);
 }
 
 static const struct key store_keys[] = {

@@ -22,3 +22,9 @@ int store_ini_parse(const char *text, size_t size, const char *name,
 /* 0 and a malloc'ed text; -EINVAL when a field cannot be; -ENOMEM. */
 int store_ini_format(const struct store *store, char **ret_text,
 		     size_t *ret_size) must_check;
+
+/*
+ * A right's last day, YYYY-MM-DD, as the moment when it is over (store_holder.until);
+ * false when it is no such day.
+ */
+bool store_until_read(const char *text, int64_t *ret_until) must_check;

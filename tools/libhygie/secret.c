@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #define SECRET_CAPACITY_MAX ((size_t)1024 * 1024)
@@ -142,4 +143,14 @@ int secret_append(struct secret *secret, const void *bytes, size_t size)
 		memcpy(secret->bytes + secret->size, bytes, size);
 	secret->size += size;
 	return 0;
+}
+
+int secret_protect_process(void)
+{
+	struct rlimit none = { 0, 0 };
+	cleanup_secret struct secret *probe = NULL;
+
+	if (prctl(PR_SET_DUMPABLE, 0) < 0 || setrlimit(RLIMIT_CORE, &none) < 0)
+		return -errno;
+	return secret_new(1, &probe);
 }

@@ -43,6 +43,12 @@ void secret_set_size(struct secret *secret, size_t size);
 /* Appends; -ENOSPC when it does not fit, and then nothing was written. */
 int secret_append(struct secret *secret, const void *bytes, size_t size) must_check;
 
+/*
+ * For a process through which secrets pass: no core dump, no ptrace by others, and
+ * memory can be locked. 0 or negative errno; -EPERM, -ENOMEM as secret_new.
+ */
+int secret_protect_process(void) must_check;
+
 /* Overwrites plain memory in a way that the compiler keeps. */
 void wipe(void *bytes, size_t size);
 
