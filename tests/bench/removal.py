@@ -7,14 +7,12 @@ happens. Inside tests/enclave; tests/bench/bench calls it after measure.py.
 
     removal.py OUT.tsv [--rounds N]      adds its rows
 """
-import argparse
 import contextlib
 import os
 import pathlib
 import select
 import subprocess
 import sys
-import tempfile
 import time
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
@@ -25,7 +23,7 @@ import lock  # noqa: E402
 import machine as mc  # noqa: E402
 import meter  # noqa: E402
 import stacks  # noqa: E402
-from table import Table  # noqa: E402
+from table import Table, add_rows  # noqa: E402
 
 READER = "Virtual PCD 00 00"
 PEER_ROUNDS = 10  # at most
@@ -200,17 +198,5 @@ def measure(home, rounds):
     return table
 
 
-def main():
-    parser = argparse.ArgumentParser(prog="removal")
-    parser.add_argument("out")
-    parser.add_argument("--rounds", type=int, default=50)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="hygie-bench-") as home:
-        os.chmod(home, 0o755)
-        table = measure(pathlib.Path(home), options.rounds)
-    table.print()
-    table.write(options.out, "a")
-
-
 if __name__ == "__main__":
-    main()
+    add_rows("removal", measure, 50)

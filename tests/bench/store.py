@@ -6,13 +6,11 @@ tests/bench/bench calls it.
 
     store.py OUT.tsv [--rounds N]      adds its rows
 """
-import argparse
 import os
 import pathlib
 import select
 import subprocess
 import sys
-import tempfile
 import time
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
@@ -24,7 +22,7 @@ import meter  # noqa: E402
 import records  # noqa: E402
 import stacks  # noqa: E402
 from measure import split  # noqa: E402
-from table import Table  # noqa: E402
+from table import Table, add_rows  # noqa: E402
 
 LATENCY = 15  # ms for each APDU
 ROUNDS = 10  # at most
@@ -128,17 +126,5 @@ def measure(home, rounds):
     return table
 
 
-def main():
-    parser = argparse.ArgumentParser(prog="store")
-    parser.add_argument("out")
-    parser.add_argument("--rounds", type=int, default=10)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="hygie-bench-") as home:
-        os.chmod(home, 0o755)
-        table = measure(pathlib.Path(home), options.rounds)
-    table.print()
-    table.write(options.out, "a")
-
-
 if __name__ == "__main__":
-    main()
+    add_rows("store", measure, 10)

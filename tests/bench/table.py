@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a benchmark found: printed for people, and a row each of name, value and unit."""
+import argparse
+import os
+import pathlib
+import tempfile
+
 import meter
 
 
@@ -37,3 +42,17 @@ class Table:
                  for name, value, unit in self.rows]
         with open(path, mode, encoding="utf-8") as file:
             file.writelines(lines)
+
+
+def add_rows(program, measure, rounds):
+    """Runs measure(home, rounds), which returns a Table, and adds its rows to the file that the
+    command line names: PROGRAM OUT.tsv [--rounds N]."""
+    parser = argparse.ArgumentParser(prog=program)
+    parser.add_argument("out")
+    parser.add_argument("--rounds", type=int, default=rounds)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="hygie-bench-") as home:
+        os.chmod(home, 0o755)
+        table = measure(pathlib.Path(home), options.rounds)
+    table.print()
+    table.write(options.out, "a")

@@ -211,16 +211,20 @@ def test_a_login_that_opens_no_session_lets_go(machine, store, card):
     card.insert()
 
 
+def open_by_command(machine, store, terminal):
+    machine.wait_ready()
+    terminal.sendline("hygie store open; echo open''ed-$?-")
+    terminal.expect("PIN")
+    terminal.sendline(mc.PIN)
+    terminal.expect(r"opened-(\d+)-")
+    assert terminal.match.group(1) == "0" and store.is_open()
+
+
 def test_it_is_opened_and_closed_by_command_in_a_session(machine, store, card):
     with login(machine) as terminal:
         assert say(terminal, "hygie store close %s" % store.name)[1] == 0
         store.wait_shut()
-        machine.wait_ready()
-        terminal.sendline("hygie store open; echo open''ed-$?-")
-        terminal.expect("PIN")
-        terminal.sendline(mc.PIN)
-        terminal.expect(r"opened-(\d+)-")
-        assert terminal.match.group(1) == "0" and store.is_open()
+        open_by_command(machine, store, terminal)
         assert "open" in say(terminal, "hygie store status")[0]
     store.wait_shut()
 
@@ -265,12 +269,7 @@ def test_a_killed_keeper_leaves_no_key_and_no_dead_mount(machine, store, card):
                     "hygie-store@records.service")
         store.wait_shut()
         assert ("store-lost", "unavailable") in store.events()
-        machine.wait_ready()
-        terminal.sendline("hygie store open; echo open''ed-$?-")
-        terminal.expect("PIN")
-        terminal.sendline(mc.PIN)
-        terminal.expect(r"opened-(\d+)-")
-        assert terminal.match.group(1) == "0" and store.is_open()
+        open_by_command(machine, store, terminal)
     store.wait_shut()
 
 

@@ -308,11 +308,8 @@ def test_a_busy_store_is_told_and_closes_when_the_holder_ends(store, way):
     assert is_shut(store)
 
 
-@pytest.mark.parametrize("way", ["file", "folder", "mapping"])
-def test_it_closes_when_the_file_is_closed_though_the_program_goes_on(store, way):
-    code = HOLDS[way] + "\nprint('holds', flush=True); sys.stdin.readline()\n"
-    code += {"folder": "os.close(held)", "mapping": "mapped.close()"}.get(way, "held.close()")
-    process = holder(code, store.mount)
+def closes_when_let_go(store, process):
+    """The holder lets go without ending, and the store closes."""
     store.order("CLOSE")
     store.wait("BUSY")
     assert store.silent(1)  # the tries that follow an event are over
@@ -320,6 +317,14 @@ def test_it_closes_when_the_file_is_closed_though_the_program_goes_on(store, way
     store.wait("CLOSED")
     assert process.poll() is None
     end_of(process)
+
+
+@pytest.mark.parametrize("way", ["file", "folder", "mapping"])
+def test_it_closes_when_the_file_is_closed_though_the_program_goes_on(store, way):
+    code = HOLDS[way] + "\nprint('holds', flush=True); sys.stdin.readline()\n"
+    code += {"folder": "os.close(held)", "mapping": "mapped.close()"}.get(way, "held.close()")
+    process = holder(code, store.mount)
+    closes_when_let_go(store, process)
 
 
 def test_the_last_of_several_holders_closes_it_and_changes_are_told(store):
@@ -354,13 +359,7 @@ def test_whoever_left_the_folder_is_noticed(store):
     """A changed working directory tells nobody: it is looked after."""
     process = holder("os.chdir(path); print('holds', flush=True); sys.stdin.readline(); "
                      "os.chdir('/')", store.mount)
-    store.order("CLOSE")
-    store.wait("BUSY")
-    assert store.silent(1)  # the tries that follow an event are over
-    let_go(process)
-    store.wait("CLOSED")
-    assert process.poll() is None
-    end_of(process)
+    closes_when_let_go(store, process)
 
 
 def test_what_was_unsaved_is_saved_before_it_closes(store):
