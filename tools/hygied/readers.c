@@ -20,7 +20,7 @@
 #define WAIT_MS 86400000 /* with INFINITE the library wakes up each minute */
 #define RETRY_MS 500     /* while pcscd's socket is there and nobody answers */
 #define SETTLE_MS 50     /* doubled each time */
-#define SETTLE_ROUNDS 5  /* so often: then every 1.6 s */
+#define SETTLE_ROUNDS 6  /* so often, 3 s in all */
 #define PNP_NAME "\\\\?PnP?\\Notification"
 #define PCSCD_FOLDER "/run/pcscd"
 #define PCSCD_SOCKET "/run/pcscd/pcscd.comm"
@@ -48,7 +48,7 @@ struct watch {
 	char names[READERS_MAX][READER_NAME_MAX];
 	DWORD count;
 	bool unsettled;  /* one of them has no state yet */
-	unsigned rounds; /* so often in a row */
+	unsigned rounds; /* of settling, since the list changed */
 };
 
 /* The pipe takes whole records (PIPE_BUF); the loop drains it, so blocking is short. */
@@ -165,13 +165,17 @@ static bool is_settled(const SCARD_READERSTATE *state)
 	       0;
 }
 
-static void watch_settle(const struct readers *readers, struct watch *watch)
+static int settle_ms(const struct watch *watch)
+{
+	return SETTLE_MS << (watch->rounds < SETTLE_ROUNDS ? watch->rounds
+							   : SETTLE_ROUNDS - 1);
+}
+
+static void watch_settle(const struct readers *readers, const struct watch *watch)
 {
 	struct pollfd stop = { .fd = readers->stop_event, .events = POLLIN };
 
-	(void)poll(&stop, 1, SETTLE_MS << watch->rounds);
-	if (watch->rounds < SETTLE_ROUNDS)
-		watch->rounds++;
+	(void)poll(&stop, 1, settle_ms(watch));
 }
 
 /* Reports every reader that changed; true when the list itself may have. */
@@ -200,28 +204,39 @@ static bool watch_take(struct readers *readers, struct watch *watch)
 	return relist;
 }
 
+/*
+ * pcscd 1.9.9 tells nobody of a reader that comes between the list and the wait for the
+ * next change. Readers come together (a hub, a machine that wakes up, pcscd's start): after
+ * each change of the list it is read again a few times, and only then the wait is long.
+ */
 static void watch_run(struct readers *readers, SCARDCONTEXT context)
 {
 	struct watch watch = { .count = 1 };
-	bool relist = true;
-	LONG rv;
 
 	memcpy(watch.names[0], PNP_NAME, sizeof(PNP_NAME));
 	watch.states[0].szReader = watch.names[0];
 	while (!readers->stopping) {
-		if (relist && watch_refresh(readers, &watch, context) != SCARD_S_SUCCESS)
+		const bool settling = watch.unsettled || watch.rounds < SETTLE_ROUNDS;
+		bool changed;
+		LONG rv;
+
+		if (settling &&
+		    watch_refresh(readers, &watch, context) != SCARD_S_SUCCESS)
 			return;
-		rv = SCardGetStatusChange(context, WAIT_MS, watch.states, watch.count);
+		rv = SCardGetStatusChange(context,
+					  settling ? (DWORD)settle_ms(&watch) : WAIT_MS,
+					  watch.states, watch.count);
 		if (rv != SCARD_S_SUCCESS && rv != SCARD_E_TIMEOUT &&
 		    rv != SCARD_E_UNKNOWN_READER)
 			return;
-		relist = watch_take(readers, &watch) || rv == SCARD_E_UNKNOWN_READER;
-		if (!watch.unsettled) {
+		changed = watch_take(readers, &watch) || rv == SCARD_E_UNKNOWN_READER;
+		if (watch.unsettled)
+			watch_settle(readers, &watch);
+		if (changed)
 			watch.rounds = 0;
-			continue;
-		}
-		watch_settle(readers, &watch);
-		relist = true; /* what came meanwhile is told to nobody */
+		else if (watch.rounds < SETTLE_ROUNDS &&
+			 (watch.unsettled || rv == SCARD_E_TIMEOUT))
+			watch.rounds++;
 	}
 }
 
