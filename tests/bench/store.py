@@ -26,6 +26,7 @@ from table import Table, add_rows  # noqa: E402
 
 LATENCY = 15  # ms for each APDU
 ROUNDS = 10  # at most
+HOLDERS = 100  # of the store that many share
 # sudo is no service that opens stores: a login without.
 WITH, WITHOUT = "login", "sudo"
 
@@ -95,6 +96,18 @@ def alone(machine, store, mounts):
     return took
 
 
+def openings(machine, card, store, mounts, rounds):
+    """Logins that open the store, and gocryptfs by itself after each."""
+    opened, by_itself = [], []
+    for _ in range(rounds):
+        opened.append(login(machine, card, WITH, mounts, store.mount))
+        machine.run("hygie", "store", "close", store.name)
+        store.wait_shut()
+        by_itself.append(alone(machine, store, mounts))
+        store.wait_shut()
+    return opened, by_itself
+
+
 def measure(home, rounds):
     table = Table()
     rounds = min(rounds, ROUNDS)
@@ -105,24 +118,28 @@ def measure(home, rounds):
         with machine.card(content) as card:
             machine.wait_ready()
             machine.enrol("alice")
-            store = records.Records(machine, {"alice": machine.keys.key("rsa2048", "alice-9a")})
+            holder = {"alice": machine.keys.key("rsa2048", "alice-9a")}
+            store = records.Records(machine, holder)
             machine.write("/run/secret", store.secret + "\n", mode="600")
             mounts = Mounts(machine)
             card.latency(LATENCY)
             plain = [login(machine, card, WITHOUT) for _ in range(rounds)]
-            opened, by_itself = [], []
-            for _ in range(rounds):
-                opened.append(login(machine, card, WITH, mounts, store.mount))
-                machine.run("hygie", "store", "close", store.name)
-                store.wait_shut()
-                by_itself.append(alone(machine, store, mounts))
-                store.wait_shut()
-    apdus = meter.same(count for count, _ in opened) - meter.same(count for count, _ in plain)
+            opened, by_itself = openings(machine, card, store, mounts, rounds)
+            machine.run("rm", "-r", store.folder, store.mount)
+            store = records.Records(machine, holder, others=HOLDERS - 1)
+            machine.write("/run/secret", store.secret + "\n", mode="600")
+            shared, _ = openings(machine, card, store, mounts, rounds)
     usual = meter.median([took for _, took in plain])
-    table.add("store_open_apdus", apdus, "APDU", "more in a login that opens a store; goal 4")
+    more = meter.same(count for count, _ in plain)
+    table.add("store_open_apdus", meter.same(count for count, _ in opened) - more, "APDU",
+              "more in a login that opens a store; goal 4")
     table.times("store_open_ms", [took - usual for _, took in opened],
                 "from PIN to mount, less a login without; %d ms an APDU" % LATENCY)
     table.times("gocryptfs_alone_ms", by_itself, "the same folder, by hand; goal 100 less at most")
+    table.add("store_%d_holders_open_apdus" % HOLDERS,
+              meter.same(count for count, _ in shared) - more, "APDU", "goal: as with one")
+    table.times("store_%d_holders_open_ms" % HOLDERS, [took - usual for _, took in shared],
+                "goal: as with one")
     return table
 
 

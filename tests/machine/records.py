@@ -2,7 +2,7 @@
 """A record store on the booted machine, made without Hygie: openssl's keys, gocryptfs's folder,
 and the test tool that seals the envelope.
 
-    store = Records(machine, {"alice": KEY, "bob": KEY})
+    store = Records(machine, {"alice": KEY, "bob": KEY}, others=98)
     store.is_open(), store.wait_open(), store.wait_shut(), store.status()
 """
 import base64
@@ -26,7 +26,9 @@ def spki(key):
 
 
 class Records:
-    def __init__(self, machine, holders, name="records"):
+    def __init__(self, machine, holders, name="records", others=0):
+        """`holders`: {user: RSA key file}. `others`: holders before them, who have an EC key
+        each and never log in."""
         self.machine, self.name = machine, name
         self.mount = "/srv/hygie/" + name
         self.folder = "/var/lib/hygie/store/" + name
@@ -40,18 +42,21 @@ class Records:
                     "rm /run/secret" % (self.folder, self.folder, self.mount, GROUP, self.folder,
                                         self.folder, self.folder), stdin=self.secret + "\n")
         recovery = machine.keys.key("p256", name + "-recovery")
+        rights = [("other%d" % i, machine.keys.key("p256", "%s-other%d" % (name, i)), "ec", "ec")
+                  for i in range(others)]
+        rights += [(user, key, "oaep-sha256", "rsa-oaep-sha256") for user, key in holders.items()]
         envelope = subprocess.run(
             [TOOL, "seal-as", self.secret, name, "1", "%s:ec" % recovery,
-             *("%s:oaep-sha256" % key for key in holders.values())],
+             *("%s:%s" % (key, wrap) for _, key, wrap, _ in rights)],
             capture_output=True, check=True).stdout
         self.write("keys.cms", envelope)
         text = ("[store]\nformat = 1\nbackend = gocryptfs\ncipher = %s/cipher\nmount = %s\n"
                 "group = %s\nidle = 0\ngeneration = 1\nrecovery = %s\n"
                 % (self.folder, self.mount, GROUP, spki(recovery)))
-        for user, key in holders.items():
+        for user, key, _, wrap in rights:
             text += ("\n[holder %s]\nuser = %s\nname = %s Specimen\ncard = %s\n"
-                     "wrap = rsa-oaep-sha256\nstate = held\ngrants = no\n"
-                     % (spki(key), user, user.capitalize(), spki(key)))
+                     "wrap = %s\nstate = held\ngrants = no\n"
+                     % (spki(key), user, user.capitalize(), spki(key), wrap))
         self.write("store.ini", text.encode())
 
     def write(self, name, data):
