@@ -7,6 +7,7 @@
 #include "unit/cmocka_includes.h"
 
 #include "hygied/readers.h"
+#include "libhygie/attributes.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -20,9 +21,9 @@ static pthread_cond_t woken = PTHREAD_COND_INITIALIZER;
 
 /* pcscd's side; under the lock */
 static struct {
-	const char *gap[2]; /* come just after a list, before the wait */
-	char readers[64];   /* as SCardListReaders gives them */
-	size_t size;        /* of them, without the last NUL */
+	const char *gap[12]; /* each comes just after that list, before the wait */
+	char readers[64];    /* as SCardListReaders gives them */
+	size_t size;         /* of them, without the last NUL */
 	unsigned lists;
 	unsigned waits_short; /* since the list changed */
 	bool waits;           /* a long wait is under way */
@@ -62,11 +63,8 @@ LONG SCardListReaders(SCARDCONTEXT context, LPCSTR groups, LPSTR list, LPDWORD s
 	memcpy(list, pcscd.readers, pcscd.size);
 	list[pcscd.size] = '\0';
 	*size = pcscd.size + 1;
-	for (size_t i = 0; i < 2; i++)
-		if (pcscd.gap[i] && pcscd.lists == i * 3) {
-			plug_in(pcscd.gap[i]);
-			pcscd.gap[i] = NULL;
-		}
+	if (pcscd.lists < array_size(pcscd.gap) && pcscd.gap[pcscd.lists])
+		plug_in(pcscd.gap[pcscd.lists]);
 	pcscd.lists++;
 	(void)pthread_mutex_unlock(&lock);
 	return SCARD_S_SUCCESS;
@@ -187,14 +185,15 @@ static void test_reader_that_comes_between_list_and_wait_is_found(void **state)
 	assert_true(wait_seen("AB"));
 }
 
-static void test_one_that_comes_in_the_gap_of_a_later_look_too(void **state)
+static void test_those_that_come_in_the_gaps_of_later_looks_too(void **state)
 {
 	(void)state;
 	plug_in("A");
 	pcscd.gap[0] = "B";
-	pcscd.gap[1] = "C";
+	pcscd.gap[2] = "C";
+	pcscd.gap[11] = "D"; /* before the last short wait */
 	start();
-	assert_true(wait_seen("ABC"));
+	assert_true(wait_seen("ABCD"));
 }
 
 static void test_nobody_wakes_up_once_all_is_settled(void **state)
@@ -225,7 +224,7 @@ int main(void)
 			test_reader_that_comes_between_list_and_wait_is_found, begin,
 			end),
 		cmocka_unit_test_setup_teardown(
-			test_one_that_comes_in_the_gap_of_a_later_look_too, begin, end),
+			test_those_that_come_in_the_gaps_of_later_looks_too, begin, end),
 		cmocka_unit_test_setup_teardown(test_nobody_wakes_up_once_all_is_settled,
 						begin, end),
 	};

@@ -161,6 +161,14 @@ class Guest(mc.Machine):
         return json.loads(self.run("hygie", "status", "--json", check=False).stdout
                           ).get("readers", [])
 
+    def wait_readers(self, condition, timeout=PATIENCE):
+        """A failure tells what pcscd knows."""
+        try:
+            super().wait_readers(condition, timeout)
+        except AssertionError as error:
+            raise AssertionError("%s\nfor pcscd: %s" % (
+                error, self.run("opensc-tool", "-l", check=False).stdout)) from error
+
     # The reader on its USB port, and the card in it.
     def plug(self):
         """Plugs in the reader, empty."""

@@ -20,7 +20,7 @@
 #define WAIT_MS 86400000 /* with INFINITE the library wakes up each minute */
 #define RETRY_MS 500     /* while pcscd's socket is there and nobody answers */
 #define SETTLE_MS 50     /* doubled each time */
-#define SETTLE_ROUNDS 6  /* so often, 3 s in all */
+#define SETTLE_ROUNDS 8  /* so often, 13 s in all */
 #define PNP_NAME "\\\\?PnP?\\Notification"
 #define PCSCD_FOLDER "/run/pcscd"
 #define PCSCD_SOCKET "/run/pcscd/pcscd.comm"
@@ -48,7 +48,7 @@ struct watch {
 	char names[READERS_MAX][READER_NAME_MAX];
 	DWORD count;
 	bool unsettled;  /* one of them has no state yet */
-	unsigned rounds; /* of settling, since the list changed */
+	unsigned rounds; /* of looking again, since the list changed */
 };
 
 /* The pipe takes whole records (PIPE_BUF); the loop drains it, so blocking is short. */
@@ -125,6 +125,7 @@ static void watch_add(struct watch *watch, const char *name)
 	if (index >= READERS_MAX || strlen(name) >= READER_NAME_MAX)
 		return;
 	watch->count++;
+	watch->rounds = 0;
 	memcpy(watch->names[index], name, strlen(name) + 1);
 	watch->states[index] = (SCARD_READERSTATE){ .szReader = watch->names[index] };
 }
@@ -215,16 +216,14 @@ static void watch_run(struct readers *readers, SCARDCONTEXT context)
 
 	memcpy(watch.names[0], PNP_NAME, sizeof(PNP_NAME));
 	watch.states[0].szReader = watch.names[0];
-	while (!readers->stopping) {
-		const bool settling = watch.unsettled || watch.rounds < SETTLE_ROUNDS;
+	while (!readers->stopping &&
+	       watch_refresh(readers, &watch, context) == SCARD_S_SUCCESS) {
+		const bool again = watch.rounds < SETTLE_ROUNDS;
 		bool changed;
 		LONG rv;
 
-		if (settling &&
-		    watch_refresh(readers, &watch, context) != SCARD_S_SUCCESS)
-			return;
 		rv = SCardGetStatusChange(context,
-					  settling ? (DWORD)settle_ms(&watch) : WAIT_MS,
+					  again ? (DWORD)settle_ms(&watch) : WAIT_MS,
 					  watch.states, watch.count);
 		if (rv != SCARD_S_SUCCESS && rv != SCARD_E_TIMEOUT &&
 		    rv != SCARD_E_UNKNOWN_READER)
@@ -234,8 +233,7 @@ static void watch_run(struct readers *readers, SCARDCONTEXT context)
 			watch_settle(readers, &watch);
 		if (changed)
 			watch.rounds = 0;
-		else if (watch.rounds < SETTLE_ROUNDS &&
-			 (watch.unsettled || rv == SCARD_E_TIMEOUT))
+		else if (again && (watch.unsettled || rv == SCARD_E_TIMEOUT))
 			watch.rounds++;
 	}
 }
