@@ -14,7 +14,7 @@ import guest as vm  # noqa: E402
 def guest(tmp_path_factory):
     """A booted guest with the user alice and her card, enrolled; the reader is unplugged."""
     with vm.Guest(tmp_path_factory.mktemp("guest"), vm.CONFIG, users=("alice",)) as running:
-        running.alice = running.make_card("alice")
+        running.alice = running.make_card("alice", kind="rsa2048")
         running.plug()
         with running.card(running.alice):
             running.wait_ready()
