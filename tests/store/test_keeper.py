@@ -423,6 +423,73 @@ def test_another_mount_namespace_keeps_the_key_and_that_is_told(store):
     assert is_shut(store)
 
 
+def test_what_lies_over_it_is_left_alone_and_not_taken_for_it(store):
+    """Something mounted on the mount point: unmounting there would take that away, and would
+    say nothing of the store."""
+    subprocess.run(["mount", "-t", "tmpfs", "over-it", str(store.mount)], check=True)
+    store.order("CLOSE")
+    assert store.wait("BUSY").get("PROCESS") is None
+    assert store.silent(1) and store.state().get("STATE") == "closing"
+    assert [line.split()[-3] for line in mounts(store.mount)] == ["fuse.gocryptfs", "tmpfs"]
+    assert running("gocryptfs")
+    subprocess.run(["umount", str(store.mount)], check=True)
+    store.wait("CLOSED")
+    assert is_shut(store)
+
+
+@pytest.fixture
+def elsewhere():
+    place = pathlib.Path("/mnt/elsewhere")
+    place.mkdir()
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=False, stderr=subprocess.DEVNULL)
+    place.rmdir()
+
+
+def test_a_copy_of_the_mount_is_closed_with_it(store, elsewhere):
+    subprocess.run(["mount", "--bind", str(store.mount), str(elsewhere)], check=True)
+    store.close()
+    assert is_shut(store) and not mounts(elsewhere)
+
+
+def test_a_busy_copy_of_the_mount_is_waited_for(store, elsewhere):
+    subprocess.run(["mount", "--bind", str(store.mount), str(elsewhere)], check=True)
+    process = holder(HOLDS["directory"], elsewhere)
+    store.order("CLOSE")
+    assert store.wait("BUSY").get("PROCESS") == process.pid
+    assert store.silent(3) and running("gocryptfs") and mounts(elsewhere)
+    end_of(process)
+    store.wait("CLOSED")
+    assert is_shut(store) and not mounts(elsewhere)
+
+
+def test_a_mount_that_was_moved_away_is_closed_where_it_is(store, elsewhere):
+    subprocess.run(["mount", "--move", str(store.mount), str(elsewhere)], check=True)
+    store.close()
+    assert is_shut(store) and not mounts(elsewhere)
+
+
+def test_an_ending_that_lasts_is_looked_after(store):
+    """Another mount namespace has it: who holds it there is told also when it changes."""
+    process = subprocess.Popen(["unshare", "--mount", "--propagation", "private",
+                                "/usr/bin/python3", "-c", "import sys\nprint('ready', flush=True)"
+                                "\nsys.stdin.readline()\nheld = open(%r, 'w')\n"
+                                "print('holds', flush=True)\nsys.stdin.readline()\n"
+                                % str(store.mount / "held")], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n"
+    store.order("CLOSE")
+    assert store.wait("BUSY").get("PROCESS") is None
+    let_go(process)
+    assert process.stdout.readline() == "holds\n"
+    assert store.wait("BUSY").get("PROCESS") == process.pid
+    store.order_open()
+    store.fails("WRONG_TIME")
+    end_of(process)
+    store.wait("CLOSED")
+    assert is_shut(store)
+
+
 # --- dying
 
 def test_a_killed_gocryptfs_is_told_and_its_dead_mount_taken_away(store):

@@ -2,28 +2,18 @@
 /*
  * Keeping a store; see keep.h.
  */
-#include "hygie-store/keep.h"
-
-#include "hygie-store/cipher.h"
-#include "hygie-store/holders.h"
-#include "hygie-store/place.h"
+#include "hygie-store/keep_own.h"
 #include "hygie-store/record.h"
-#include "hygie-store/report.h"
-#include "hygie-store/vigil.h"
 #include "libhygie/error_text.h"
 #include "libhygie/log.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
 #define OPENING_US 10000000ull
-#define ENDING_US 2000000ull
-
-enum state { SHUT = 1, MAKING, OPENING, OPEN, CLOSING, ENDING };
 
 /* As KEEPER_STATE tells them. */
 static const char *const words[] = {
@@ -32,33 +22,9 @@ static const char *const words[] = {
 	[CLOSING] = KEEPER_STATE_CLOSING, [ENDING] = KEEPER_STATE_CLOSING,
 };
 
-struct keep {
-	sd_event *loop;
-	const struct keep_listener *listener;
-	void *context;
-	char name[KEEP_NAME_MAX + 1];
-	char source[KEEP_NAME_MAX + 16]; /* what the mount is called */
-	char mount[HYGIE_PATH_MAX];
-	enum state state;
-	bool close_asked;             /* while it was opening */
-	bool slow;                    /* gocryptfs was killed for it */
-	unsigned asker;               /* of INIT or OPEN */
-	struct wire_message *waiting; /* an OPEN that came while it was ending */
-	unsigned waiting_peer;
-	int record;
-	struct cipher *cipher;
-	struct vigil *vigil;
-	struct holders holders; /* as told last */
-	sd_event_source *timer;
-	dev_t device;
-	uint64_t since;
-	uint8_t note[HYGIE_NOTE_MAX];
-	size_t note_size;
-};
-
 /* ---- saying ---- */
 
-static void say(const struct keep *keep, unsigned peer, struct wire_message *message)
+void keep_say(const struct keep *keep, unsigned peer, struct wire_message *message)
 {
 	if (message)
 		keep->listener->report(keep->context, peer, message);
@@ -67,14 +33,19 @@ static void say(const struct keep *keep, unsigned peer, struct wire_message *mes
 	wire_message_free(message);
 }
 
-static void fail(const struct keep *keep, unsigned peer, enum keeper_failure failure,
-		 const char *text)
+void keep_fail(const struct keep *keep, unsigned peer, enum keeper_failure failure,
+	       const char *text)
 {
 	log_warning("%s: %s", keep->name, text);
-	say(keep, peer, report_failed(failure, text));
+	keep_say(keep, peer, report_failed(failure, text));
 }
 
-static void set_state(struct keep *keep, enum state state)
+const char *keep_word(const struct keep *keep)
+{
+	return words[keep->state];
+}
+
+void keep_set_state(struct keep *keep, enum state state)
 {
 	keep->state = state;
 	(void)sd_notifyf(0, "STATUS=The store is %s.", words[state]);
@@ -92,141 +63,14 @@ static void become_shut(struct keep *keep)
 	keep->since = 0;
 	keep->close_asked = false;
 	keep->slow = false;
-	set_state(keep, SHUT);
+	keep->lasts = false;
+	keep_set_state(keep, SHUT);
 }
 
-/* ---- closing ---- */
-
-static void try_close(void *context);
-
-static void forget_waiting(struct keep *keep)
+void keep_forget_waiting(struct keep *keep)
 {
 	wire_message_free(keep->waiting);
 	keep->waiting = NULL;
-}
-
-static int on_ending_slow(sd_event_source *source, uint64_t usec, void *userdata)
-{
-	struct keep *keep = userdata;
-
-	(void)source;
-	(void)usec;
-	keep->timer = sd_event_source_disable_unref(keep->timer);
-	log_warning("%s: it is unmounted here, but gocryptfs goes on: another mount "
-		    "namespace has it still",
-		    keep->mount);
-	if (holders_find(keep->device, cipher_pid(keep->cipher), &keep->holders) == 0)
-		say(keep, 0, report_busy(&keep->holders));
-	if (keep->waiting) {
-		forget_waiting(keep);
-		fail(keep, keep->waiting_peer, KEEPER_WRONG_TIME, words[keep->state]);
-	}
-	return 0;
-}
-
-/* The mount is gone; gocryptfs ends, and with it the key. */
-static void begin_ending(struct keep *keep)
-{
-	vigil_free(keep->vigil);
-	keep->vigil = NULL;
-	set_state(keep, ENDING);
-	if (sd_event_add_time_relative(keep->loop, &keep->timer, CLOCK_MONOTONIC,
-				       ENDING_US, 0, on_ending_slow, keep) < 0)
-		log_error("no memory for a timer");
-}
-
-static bool are_same(const struct holders *a, const struct holders *b)
-{
-	if (a->count != b->count)
-		return false;
-	for (size_t i = 0; i < a->count; i++)
-		if (a->holder[i].pid != b->holder[i].pid ||
-		    strcmp(a->holder[i].file, b->holder[i].file) != 0)
-			return false;
-	return true;
-}
-
-/* Looks who it is, and tells what has changed. */
-static void look_for_holders(struct keep *keep, bool first)
-{
-	static struct holders found; /* too large for a stack */
-
-	if (holders_find(keep->device, cipher_pid(keep->cipher), &found) < 0)
-		found.count = 0;
-	if (first || !are_same(&found, &keep->holders)) {
-		keep->holders = found;
-		say(keep, 0, report_busy(&found));
-	}
-	vigil_go_on(keep->vigil, &found);
-}
-
-static bool is_unmounted(const struct keep *keep)
-{
-	/* EINVAL: somebody else unmounted it. */
-	return umount2(keep->mount, UMOUNT_NOFOLLOW) == 0 || errno == EINVAL;
-}
-
-static void give_up_closing(struct keep *keep, int error)
-{
-	vigil_free(keep->vigil);
-	keep->vigil = NULL;
-	set_state(keep, OPEN);
-	fail(keep, 0, KEEPER_FAULT, error_text(error));
-}
-
-static void try_close(void *context)
-{
-	struct keep *keep = context;
-	bool first = !keep->vigil;
-
-	if (is_unmounted(keep)) {
-		begin_ending(keep);
-		return;
-	}
-	/* Watched from now on, so what closes after the next try is not missed. */
-	if (errno == EBUSY && first &&
-	    vigil_new(keep->loop, keep->mount, try_close, keep, &keep->vigil) < 0)
-		errno = ENOMEM;
-	if (errno != EBUSY && !keep->vigil) {
-		give_up_closing(keep, errno);
-		return;
-	}
-	if (first && is_unmounted(keep)) {
-		begin_ending(keep);
-		return;
-	}
-	if (first || vigil_wants_holders(keep->vigil))
-		look_for_holders(keep, first);
-	else
-		vigil_go_on(keep->vigil, NULL);
-}
-
-static void order_close(struct keep *keep, unsigned peer)
-{
-	switch (keep->state) {
-	case OPENING:
-		keep->close_asked = true;
-		break;
-	case OPEN:
-		set_state(keep, CLOSING);
-		try_close(keep);
-		break;
-	case CLOSING:
-	case ENDING:
-		say(keep, peer, report_busy(&keep->holders));
-		break;
-	default:
-		say(keep, peer, report_closed(0));
-		break;
-	}
-}
-
-static void reprieve(struct keep *keep)
-{
-	vigil_free(keep->vigil);
-	keep->vigil = NULL;
-	keep->holders.count = 0;
-	set_state(keep, OPEN);
 }
 
 /* ---- opening ---- */
@@ -243,11 +87,11 @@ static void on_mounted(void *context)
 		return;
 	}
 	keep->since = (uint64_t)time(NULL);
-	set_state(keep, OPEN);
+	keep_set_state(keep, OPEN);
 	log_info("%s is open at %s", keep->name, keep->mount);
-	say(keep, 0, report_plain(WIRE_KEEPER_OPENED));
+	keep_say(keep, 0, report_plain(WIRE_KEEPER_OPENED));
 	if (keep->close_asked)
-		order_close(keep, 0);
+		keep_close(keep, 0);
 }
 
 /* What to say of a gocryptfs that ended before it served. */
@@ -292,14 +136,15 @@ static void on_ended(void *context, int status)
 		log_error("%s: a dead mount stays: %s", keep->mount, error_text(-r));
 	become_shut(keep);
 	if (before == OPENING)
-		fail(keep, keep->asker, failure, text);
+		keep_fail(keep, keep->asker, failure, text);
 	else
 		log_info("%s is closed", keep->name);
 	if (before == OPEN || before == CLOSING)
 		log_warning("%s: %s", keep->name, text);
 	if (before != OPENING || asked)
-		say(keep, 0,
-		    report_closed(before == OPEN || before == CLOSING ? KEEPER_DIED : 0));
+		keep_say(keep, 0,
+			 report_closed(before == OPEN || before == CLOSING ? KEEPER_DIED
+									   : 0));
 	open_waiting(keep);
 	keep->listener->shut(keep->context);
 }
@@ -392,7 +237,7 @@ static void let_wait(struct keep *keep, unsigned peer, const struct wire_message
 
 	keep->waiting_peer = peer;
 	if (wire_parse(bytes, size, &keep->waiting) < 0)
-		fail(keep, peer, KEEPER_FAULT, "no memory");
+		keep_fail(keep, peer, KEEPER_FAULT, "no memory");
 }
 
 /* 0: it is on its way; else a negative errno, and what to say. */
@@ -407,30 +252,30 @@ static void begin(struct keep *keep, unsigned peer, const struct wire_message *o
 	char text[HYGIE_TEXT_MAX];
 
 	if (keep->state != SHUT) {
-		fail(keep, peer, KEEPER_WRONG_TIME, words[keep->state]);
+		keep_fail(keep, peer, KEEPER_WRONG_TIME, keep_word(keep));
 		return;
 	}
 	keep->asker = peer;
 	if (how(keep, order, &failure, text, sizeof(text)) < 0) {
 		become_shut(keep);
-		fail(keep, peer, failure, text);
+		keep_fail(keep, peer, failure, text);
 		keep->listener->shut(keep->context);
 		return;
 	}
-	set_state(keep, state);
+	keep_set_state(keep, state);
 }
 
 static void order_open(struct keep *keep, unsigned peer, const struct wire_message *order)
 {
 	if (keep->state == OPEN || keep->state == CLOSING) {
-		reprieve(keep);
+		keep_reprieve(keep);
 		if (take_note(keep, order) < 0)
-			fail(keep, peer, KEEPER_FAULT, "a note that is none");
+			keep_fail(keep, peer, KEEPER_FAULT, "a note that is none");
 		else
-			say(keep, 0, report_plain(WIRE_KEEPER_OPENED));
+			keep_say(keep, 0, report_plain(WIRE_KEEPER_OPENED));
 		return;
 	}
-	if (keep->state == ENDING && !keep->waiting && keep->timer) {
+	if (keep->state == ENDING && !keep->waiting && !keep->lasts) {
 		let_wait(keep, peer, order);
 		return;
 	}
@@ -447,9 +292,9 @@ static void on_made(void *context, int status)
 	(void)snprintf(text, sizeof(text), "gocryptfs -init ended with status %d: %.300s",
 		       status, cipher_said(keep->cipher));
 	if (status == 0)
-		say(keep, keep->asker, report_plain(WIRE_KEEPER_DONE));
+		keep_say(keep, keep->asker, report_plain(WIRE_KEEPER_DONE));
 	else
-		fail(keep, keep->asker, failure_of(keep, status), text);
+		keep_fail(keep, keep->asker, failure_of(keep, status), text);
 	become_shut(keep);
 	keep->listener->shut(keep->context);
 }
@@ -504,25 +349,25 @@ void keep_order(struct keep *keep, unsigned peer, const struct wire_message *ord
 		break;
 	case WIRE_KEEPER_NOTE:
 		if (take_note(keep, order) < 0)
-			fail(keep, peer, KEEPER_FAULT, "a note that is none");
+			keep_fail(keep, peer, KEEPER_FAULT, "a note that is none");
 		else
-			say(keep, peer, report_plain(WIRE_KEEPER_DONE));
+			keep_say(keep, peer, report_plain(WIRE_KEEPER_DONE));
 		break;
 	case WIRE_KEEPER_STATUS:
-		say(keep, peer,
-		    report_state(words[keep->state], keep->note, keep->note_size,
-				 keep->since, &keep->holders));
+		keep_say(keep, peer,
+			 report_state(keep_word(keep), keep->note, keep->note_size,
+				      keep->since, &keep->holders));
 		break;
 	case WIRE_KEEPER_CLOSE:
-		order_close(keep, peer);
+		keep_close(keep, peer);
 		break;
 	case WIRE_KEEPER_REPRIEVE:
 		if (keep->state != OPEN && keep->state != CLOSING) {
-			fail(keep, peer, KEEPER_WRONG_TIME, words[keep->state]);
+			keep_fail(keep, peer, KEEPER_WRONG_TIME, keep_word(keep));
 			break;
 		}
-		reprieve(keep);
-		say(keep, peer, report_plain(WIRE_KEEPER_DONE));
+		keep_reprieve(keep);
+		keep_say(keep, peer, report_plain(WIRE_KEEPER_DONE));
 		break;
 	default:
 		break;
@@ -537,7 +382,7 @@ bool keep_is_shut(const struct keep *keep)
 void keep_end(struct keep *keep)
 {
 	if (keep->state != SHUT)
-		order_close(keep, 0);
+		keep_close(keep, 0);
 }
 
 int keep_new(sd_event *loop, const char *name, const struct keep_listener *listener,
@@ -561,7 +406,7 @@ int keep_new(sd_event *loop, const char *name, const struct keep_listener *liste
 		keep_free(keep);
 		return r;
 	}
-	set_state(keep, SHUT);
+	keep_set_state(keep, SHUT);
 	*ret_keep = keep;
 	return 0;
 }
@@ -570,7 +415,7 @@ void keep_free(struct keep *keep)
 {
 	if (!keep)
 		return;
-	forget_waiting(keep);
+	keep_forget_waiting(keep);
 	vigil_free(keep->vigil);
 	(void)sd_event_source_disable_unref(keep->timer);
 	cipher_free(keep->cipher);

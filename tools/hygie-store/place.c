@@ -14,11 +14,13 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 #define OWNER 0
 #define FILESYSTEM "fuse.gocryptfs"
+#define LAYERS_MAX 16
 
 static int fail(int r, const char *path, const char *what, char *reason, size_t size)
 {
@@ -173,23 +175,49 @@ int place_make_cipher(const char *path, gid_t group, char *reason, size_t reason
 }
 
 /* mountinfo writes a blank, tab, line feed and backslash as three octal digits. */
-static bool is_path(const char *escaped, const char *path)
+static void unescape(char *text)
 {
-	while (*escaped && *path) {
-		unsigned code = (unsigned char)*escaped;
+	char *to = text;
+	unsigned code;
 
+	for (const char *from = text; *from; from++) {
 		/* NOLINTNEXTLINE(cert-err34-c): the kernel's own digits */
-		if (*escaped == '\\' && sscanf(escaped + 1, "%3o", &code) == 1)
-			escaped += 3;
-		if ((unsigned char)*path != code)
-			return false;
-		escaped++;
-		path++;
+		if (*from == '\\' && sscanf(from + 1, "%3o", &code) == 1) {
+			*to++ = (char)code;
+			from += 3;
+		} else {
+			*to++ = *from;
+		}
 	}
-	return *escaped == *path;
+	*to = '\0';
 }
 
-int place_find_mount(const char *path, const char *source, dev_t *ret_device)
+struct mounted {
+	dev_t device;
+	char point[PLACE_POINT_SIZE];
+};
+
+/* Whether a line of mountinfo is a gocryptfs that calls itself so. */
+static bool read_mount(const char *line, const char *source, struct mounted *ret_mounted)
+{
+	char kind[64], from[256];
+	unsigned major_number, minor_number;
+	const char *rest = strstr(line, " - ");
+
+	/* NOLINTNEXTLINE(cert-err34-c): the kernel's own digits */
+	if (sscanf(line, "%*u %*u %u:%u %*s %1023s", &major_number, &minor_number,
+		   ret_mounted->point) != 3 ||
+	    !rest || sscanf(rest, " - %63s %255s", kind, from) != 2 ||
+	    strcmp(kind, FILESYSTEM) != 0 || strcmp(from, source) != 0)
+		return false;
+	unescape(ret_mounted->point);
+	ret_mounted->device = makedev(major_number, minor_number);
+	return true;
+}
+
+/* The first that is at `path` (NULL: anywhere) and of `device` (0: any). 1, 0, -errno. */
+static int find_mount(const char *path, const char *source, dev_t device,
+		      struct mounted *ret_mounted)
 {
 	FILE *table = fopen("/proc/self/mountinfo", "re");
 	cleanup_free char *line = NULL;
@@ -198,23 +226,54 @@ int place_find_mount(const char *path, const char *source, dev_t *ret_device)
 
 	if (!table)
 		return -errno;
-	while (getline(&line, &room, table) >= 0) {
-		char point[1024], kind[64], from[256];
-		unsigned major_number, minor_number;
-		const char *rest = strstr(line, " - ");
-		int fields;
-
-		/* NOLINTNEXTLINE(cert-err34-c): the kernel's own digits */
-		fields = sscanf(line, "%*u %*u %u:%u %*s %1023s", &major_number,
-				&minor_number, point);
-		if (fields != 3 || !rest ||
-		    sscanf(rest, " - %63s %255s", kind, from) != 2 ||
-		    strcmp(kind, FILESYSTEM) != 0 || strcmp(from, source) != 0 ||
-		    !is_path(point, path))
-			continue;
-		*ret_device = makedev(major_number, minor_number);
-		found = 1;
-	}
+	while (!found && getline(&line, &room, table) >= 0)
+		found = read_mount(line, source, ret_mounted) &&
+			(!path || strcmp(ret_mounted->point, path) == 0) &&
+			(!device || ret_mounted->device == device);
 	(void)fclose(table);
 	return found;
+}
+
+int place_find_mount(const char *path, const char *source, dev_t *ret_device)
+{
+	struct mounted mounted = { 0 };
+	int r = find_mount(path, source, 0, &mounted);
+
+	if (r > 0)
+		*ret_device = mounted.device;
+	return r;
+}
+
+/* Whether it is the uppermost there. No field asked for: the file system is not asked. */
+static bool is_on_top(const struct mounted *mounted)
+{
+	struct statx status = { 0 };
+
+	return statx(AT_FDCWD, mounted->point,
+		     AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT | AT_SYMLINK_NOFOLLOW, 0,
+		     &status) == 0 &&
+	       makedev(status.stx_dev_major, status.stx_dev_minor) == mounted->device;
+}
+
+/* The one at its place first: while that is busy, copies stay as well. */
+int place_unmount(const char *path, const char *source, dev_t device,
+		  char ret_point[PLACE_POINT_SIZE])
+{
+	struct mounted mounted = { 0 };
+
+	for (int i = 0; i < LAYERS_MAX; i++) {
+		int r = find_mount(path, source, device, &mounted);
+
+		if (r == 0)
+			r = find_mount(NULL, source, device, &mounted);
+		ret_point[0] = '\0';
+		if (r <= 0)
+			return r;
+		if (!is_on_top(&mounted))
+			return -EBUSY;
+		memcpy(ret_point, mounted.point, sizeof(mounted.point));
+		if (umount2(mounted.point, UMOUNT_NOFOLLOW) < 0)
+			return -errno;
+	}
+	return -EBUSY;
 }

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#define PLACE_POINT_SIZE 1024 /* bytes of a mount point */
+
 /*
  * Whether a store may be mounted on `path`: absolute, each component a folder of root's
  * that nobody else can write (no symbolic link), the last one empty. With `make`, what is
@@ -37,3 +39,12 @@ int place_make_cipher(const char *path, gid_t group, char *reason,
  * calls itself `source`. 1 and its device's numbers; 0: there is none; negative errno.
  */
 int place_find_mount(const char *path, const char *source, dev_t *ret_device) must_check;
+
+/*
+ * Takes away all that is mounted of that device under that name in this namespace: at
+ * `path`, and copies of it. 0: nothing of it is mounted here; -EBUSY: it is in use, and
+ * `ret_point` says where, or something else is mounted over it, which is left alone, and
+ * `ret_point` is ""; else a negative errno.
+ */
+int place_unmount(const char *path, const char *source, dev_t device,
+		  char ret_point[PLACE_POINT_SIZE]) must_check;

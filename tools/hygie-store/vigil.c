@@ -144,7 +144,8 @@ int vigil_new(sd_event *loop, const char *mount, vigil_callback callback, void *
 	vigil->events = -1;
 	vigil->callback = callback;
 	vigil->context = context;
-	watch_closes(vigil, mount);
+	if (mount[0])
+		watch_closes(vigil, mount);
 	*ret_vigil = vigil;
 	return 0;
 }

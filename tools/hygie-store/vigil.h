@@ -17,7 +17,10 @@ struct vigil;
 /* The mount may have come free: try. */
 typedef void (*vigil_callback)(void *context);
 
-/* Begins. Keeps nothing on the mount open. The caller frees the result. */
+/*
+ * Begins. Keeps nothing on the mount open. A mount "" cannot be looked at: it is tried
+ * every ten seconds. The caller frees the result.
+ */
 int vigil_new(sd_event *loop, const char *mount, vigil_callback callback, void *context,
 	      struct vigil **ret_vigil) must_check;
 

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Closing a store: unmounting it, for as long as it takes, and the end of gocryptfs.
+ */
+#include "hygie-store/keep_own.h"
+
+#include "libhygie/error_text.h"
+#include "libhygie/log.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define ENDING_US 2000000ull
+#define RETRY_US 10000000ull
+
+static void try_close(void *context);
+
+static int on_retry(sd_event_source *source, uint64_t usec, void *userdata);
+
+static void set_timer(struct keep *keep, uint64_t wait)
+{
+	keep->timer = sd_event_source_disable_unref(keep->timer);
+	if (sd_event_add_time_relative(keep->loop, &keep->timer, CLOCK_MONOTONIC, wait, 0,
+				       on_retry, keep) < 0)
+		log_error("no memory for a timer");
+}
+
+static int take_down(struct keep *keep)
+{
+	return place_unmount(keep->mount, keep->source, keep->device, keep->stuck);
+}
+
+static bool are_same(const struct holders *a, const struct holders *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (size_t i = 0; i < a->count; i++)
+		if (a->holder[i].pid != b->holder[i].pid ||
+		    strcmp(a->holder[i].file, b->holder[i].file) != 0)
+			return false;
+	return true;
+}
+
+/* Looks who it is, and tells what has changed. */
+static void look_for_holders(struct keep *keep, bool first)
+{
+	static struct holders found; /* too large for a stack */
+
+	if (holders_find(keep->device, cipher_pid(keep->cipher), &found) < 0)
+		found.count = 0;
+	if (first || !are_same(&found, &keep->holders)) {
+		keep->holders = found;
+		keep_say(keep, 0, report_busy(&found));
+	}
+}
+
+/* The last mount is gone; gocryptfs ends, and with it the key. */
+static void begin_ending(struct keep *keep)
+{
+	vigil_free(keep->vigil);
+	keep->vigil = NULL;
+	keep->lasts = false;
+	keep_set_state(keep, ENDING);
+	set_timer(keep, ENDING_US);
+}
+
+/* Its end is an event (on_ended); what keeps it alive meanwhile is looked after. */
+static void go_on_ending(struct keep *keep)
+{
+	bool first = !keep->lasts;
+
+	keep->lasts = true;
+	if (first)
+		log_warning("%s: it is unmounted here, but gocryptfs goes on: another "
+			    "mount namespace has it still",
+			    keep->mount);
+	if (take_down(keep) < 0)
+		log_warning("%s: it is mounted here anew", keep->mount);
+	look_for_holders(keep, first);
+	if (keep->waiting) {
+		keep_forget_waiting(keep);
+		keep_fail(keep, keep->waiting_peer, KEEPER_WRONG_TIME, keep_word(keep));
+	}
+	set_timer(keep, RETRY_US);
+}
+
+/* Watched from now on, so what closes after the next try is not missed. */
+static int watch_and_try(struct keep *keep, int error)
+{
+	int r;
+
+	if (error != -EBUSY)
+		log_warning("%s: it is not unmounted: %s", keep->mount,
+			    error_text(-error));
+	r = vigil_new(keep->loop, keep->stuck, try_close, keep, &keep->vigil);
+	if (r < 0)
+		log_error("%s: it is tried again, but not watched: %s", keep->mount,
+			  error_text(-r));
+	return take_down(keep);
+}
+
+/* Never given up: as long as it is not unmounted, it is to be. */
+static void try_close(void *context)
+{
+	struct keep *keep = context;
+	bool first = !keep->vigil;
+	int r = take_down(keep);
+
+	if (r < 0 && first)
+		r = watch_and_try(keep, r);
+	if (r == 0) {
+		begin_ending(keep);
+		return;
+	}
+	if (first || vigil_wants_holders(keep->vigil)) {
+		look_for_holders(keep, first);
+		r = 1;
+	}
+	if (keep->vigil)
+		vigil_go_on(keep->vigil, r > 0 ? &keep->holders : NULL);
+	else
+		set_timer(keep, RETRY_US);
+}
+
+static int on_retry(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct keep *keep = userdata;
+
+	(void)source;
+	(void)usec;
+	keep->timer = sd_event_source_disable_unref(keep->timer);
+	if (keep->state == ENDING)
+		go_on_ending(keep);
+	else
+		try_close(keep);
+	return 0;
+}
+
+void keep_close(struct keep *keep, unsigned peer)
+{
+	switch (keep->state) {
+	case OPENING:
+		keep->close_asked = true;
+		break;
+	case OPEN:
+		keep_set_state(keep, CLOSING);
+		try_close(keep);
+		break;
+	case CLOSING:
+	case ENDING:
+		keep_say(keep, peer, report_busy(&keep->holders));
+		break;
+	default:
+		keep_say(keep, peer, report_closed(0));
+		break;
+	}
+}
+
+void keep_reprieve(struct keep *keep)
+{
+	vigil_free(keep->vigil);
+	keep->vigil = NULL;
+	keep->timer = sd_event_source_disable_unref(keep->timer);
+	keep->holders.count = 0;
+	keep_set_state(keep, OPEN);
+}
