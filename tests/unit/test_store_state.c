@@ -284,6 +284,19 @@ static void a_card_pulled_before_the_session_opens_still_counts(void **unused)
 	assert_int_equal(store_state_due(&state, 30), STORE_CLOSE);
 }
 
+static void a_ticket_does_not_cut_the_grace_of_its_session(void **unused)
+{
+	struct store_state state = opened(":abc", 60);
+	uint8_t card[HYGIE_KEY_ID_SIZE] = { 0 };
+
+	(void)unused;
+	store_state_card_out(&state, card, 600);
+	store_state_adopt(&state, ":abc", "s1");
+	assert_int_equal(store_state_next(&state), 600);
+	assert_int_equal(store_state_due(&state, 599), STORE_NOTHING);
+	assert_int_equal(store_state_due(&state, 600), STORE_CLOSE);
+}
+
 static void a_card_that_is_back_does_not_make_a_ticket_last(void **unused)
 {
 	struct store_state state = opened(":abc", 60);
@@ -383,7 +396,8 @@ static void the_note_tells_a_restarted_hygied_all(void **unused)
 	struct store_state state = opened("s1", 0), read = { .phase = STORE_OPEN };
 	struct store_reference one = { .due = UINT64_MAX,
 				       .uid = UINT32_MAX,
-				       .is_out = true };
+
+				       .out = UINT64_MAX - 1 };
 	char note[HYGIE_NOTE_MAX];
 	size_t size;
 
@@ -408,6 +422,7 @@ int main(void)
 		cmocka_unit_test(the_mount_is_there_exactly_when_it_should_be),
 		cmocka_unit_test(a_ticket_that_no_session_redeems_lets_go),
 		cmocka_unit_test(a_card_pulled_before_the_session_opens_still_counts),
+		cmocka_unit_test(a_ticket_does_not_cut_the_grace_of_its_session),
 		cmocka_unit_test(a_card_that_is_back_does_not_make_a_ticket_last),
 		cmocka_unit_test(one_session_less_keeps_it_open),
 		cmocka_unit_test(all_may_be_asked_to_let_go),

@@ -38,6 +38,14 @@ static struct store_reference *find(struct store_state *state,
 	return NULL;
 }
 
+/* When it goes; 0: it stays. */
+static uint64_t due_of(const struct store_reference *one)
+{
+	if (one->due && one->out)
+		return one->due < one->out ? one->due : one->out;
+	return one->due ? one->due : one->out;
+}
+
 /* The one that goes first makes room: a ticket, or one whose card is out; else none. */
 static struct store_reference *make_room(struct store_state *state)
 {
@@ -48,7 +56,7 @@ static struct store_reference *make_room(struct store_state *state)
 	for (size_t i = 0; i < state->count; i++) {
 		struct store_reference *one = &state->references[i];
 
-		if (one->due && (!first || one->due < first->due))
+		if (due_of(one) && (!first || due_of(one) < due_of(first)))
 			first = one;
 	}
 	return first;
@@ -78,8 +86,7 @@ void store_state_adopt(struct store_state *state, const char *ticket, const char
 		if (strcmp(one->session, ticket) != 0)
 			continue;
 		(void)snprintf(one->session, sizeof(one->session), "%s", session);
-		if (!one->is_out)
-			one->due = 0;
+		one->due = 0;
 	}
 }
 
@@ -97,33 +104,29 @@ void store_state_card_out(struct store_state *state,
 	for (size_t i = 0; i < state->count; i++) {
 		struct store_reference *one = &state->references[i];
 
-		if (one->is_out || memcmp(one->card, card, sizeof(one->card)) != 0)
-			continue;
-		one->is_out = true;
-		if (!one->due || due < one->due)
-			one->due = due;
+		if (!one->out && memcmp(one->card, card, sizeof(one->card)) == 0)
+			one->out = due;
 	}
 }
 
-/* A ticket's reference keeps its end: that one is early enough. */
 void store_state_card_in(struct store_state *state, const uint8_t card[HYGIE_KEY_ID_SIZE])
 {
 	for (size_t i = 0; i < state->count; i++) {
 		struct store_reference *one = &state->references[i];
 
-		if (memcmp(one->card, card, sizeof(one->card)) != 0)
-			continue;
-		one->is_out = false;
-		if (one->session[0] != STORE_TICKET)
-			one->due = 0;
+		if (memcmp(one->card, card, sizeof(one->card)) == 0)
+			one->out = 0;
 	}
 }
 
 enum store_act store_state_due(struct store_state *state, uint64_t now)
 {
-	for (size_t i = state->count; i-- > 0;)
-		if (state->references[i].due && state->references[i].due <= now)
+	for (size_t i = state->count; i-- > 0;) {
+		uint64_t due = due_of(&state->references[i]);
+
+		if (due && due <= now)
 			drop(state, i);
+	}
 	return settle(state);
 }
 
@@ -132,7 +135,7 @@ uint64_t store_state_next(const struct store_state *state)
 	uint64_t next = 0;
 
 	for (size_t i = 0; i < state->count; i++) {
-		uint64_t due = state->references[i].due;
+		uint64_t due = due_of(&state->references[i]);
 
 		if (due && (!next || due < next))
 			next = due;
@@ -176,7 +179,7 @@ enum store_act store_state_said(struct store_state *state, enum keeper_event_kin
 	return STORE_NOTHING;
 }
 
-/* A line each: session, card, uid, due, whether its card is out. */
+/* A line each: session, card, uid, due, out. */
 size_t store_state_write(const struct store_state *state, char note[HYGIE_NOTE_MAX])
 {
 	char card[2 * HYGIE_KEY_ID_SIZE + 1];
@@ -188,8 +191,8 @@ size_t store_state_write(const struct store_state *state, char note[HYGIE_NOTE_M
 
 		hex_write(one->card, sizeof(one->card), card);
 		size = snprintf(note + used, HYGIE_NOTE_MAX - used,
-				"%s %s %u %" PRIu64 " %d\n", one->session, card, one->uid,
-				one->due, one->is_out);
+				"%s %s %u %" PRIu64 " %" PRIu64 "\n", one->session, card,
+				one->uid, one->due, one->out);
 		if (size < 0 || (size_t)size >= HYGIE_NOTE_MAX - used)
 			break;
 		used += (size_t)size;
@@ -201,15 +204,13 @@ static int read_line(const char *line, struct store_reference *ret_reference)
 {
 	struct store_reference reference = { .due = 0 };
 	char card[2 * HYGIE_KEY_ID_SIZE + 1];
-	int out;
 
 	/* NOLINTNEXTLINE(cert-err34-c): hygied's own digits */
-	if (sscanf(line, "%63s %64s %u %" SCNu64 " %d", reference.session, card,
-		   &reference.uid, &reference.due, &out) != 5 ||
+	if (sscanf(line, "%63s %64s %u %" SCNu64 " %" SCNu64, reference.session, card,
+		   &reference.uid, &reference.due, &reference.out) != 5 ||
 	    strlen(card) != sizeof(card) - 1 ||
 	    !hex_parse(card, sizeof(reference.card), reference.card))
 		return -EBADMSG;
-	reference.is_out = out != 0;
 	*ret_reference = reference;
 	return 0;
 }

@@ -20,7 +20,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define STORE_REFERENCES_MAX 24 /* they fit into a keeper's note */
+#define STORE_REFERENCES_MAX 22 /* they fit into a keeper's note */
 
 enum store_phase { STORE_SHUT = 0, STORE_OPENING, STORE_OPEN, STORE_CLOSING };
 
@@ -31,8 +31,9 @@ struct store_reference {
 	char session[HYGIE_SESSION_MAX]; /* or a ticket: STORE_TICKET and its beginning */
 	uint8_t card[HYGIE_KEY_ID_SIZE]; /* SHA-256 of the authentication key's SPKI */
 	uid_t uid;
-	uint64_t due; /* microseconds of boot time when it goes; 0: it stays */
-	bool is_out;  /* its card */
+	/* Microseconds of boot time when it goes; 0: it stays. */
+	uint64_t due; /* a ticket that nobody redeems */
+	uint64_t out; /* its card is out, and the grace over; 0: it is in */
 };
 
 #define STORE_TICKET ':' /* no session's id has one */
@@ -58,7 +59,7 @@ void store_state_adopt(struct store_state *state, const char *ticket,
 /* The session has ended, or the ticket is void. */
 enum store_act store_state_end(struct store_state *state, const char *session) must_check;
 
-/* A card is out (until it is back, its references go at `due`), or back. */
+/* A card is out (until it is back, its references go at `due`, not 0), or back. */
 void store_state_card_out(struct store_state *state,
 			  const uint8_t card[HYGIE_KEY_ID_SIZE], uint64_t due);
 void store_state_card_in(struct store_state *state,
