@@ -263,6 +263,25 @@ def test_a_logout_while_hygied_is_down_closes_it_later(machine, store, card):
     machine.wait_ready()
 
 
+def test_what_is_left_behind_in_a_session_does_not_count_as_one(machine, store, card):
+    """logind keeps a session "closing" while a program of it goes on; hygied was down when its
+    user logged out."""
+    with login(machine) as terminal:
+        terminal.sendline("(trap '' HUP TERM; exec sleep 1000) & echo be''hind-$!-")
+        terminal.expect(r"behind-(\d+)-")
+        left = terminal.match.group(1)
+        machine.run("systemctl", "stop", "hygied.socket", "hygied.service")
+        terminal.sendline("exit")
+        terminal.expect(mc.pexpect.EOF)
+        machine.wait_until(lambda: "State=closing" in machine.run(
+            "loginctl", "show-session", terminal.session, check=False).stdout, "to log out")
+        assert store.is_open(), "the control: nobody was there to close it"
+        machine.run("systemctl", "start", "hygied.socket", "hygied.service")
+        store.wait_shut()
+        assert machine.run("kill", left).returncode == 0, "it went on"
+    machine.wait_ready()
+
+
 def test_a_killed_keeper_leaves_no_key_and_no_dead_mount(machine, store, card):
     with login(machine) as terminal:
         machine.run("systemctl", "kill", "--kill-whom=main", "--signal=KILL",

@@ -101,13 +101,20 @@ int session_facts(const char *session, struct session_facts *ret_facts)
 	return 0;
 }
 
+bool session_lasts(const char *session, uid_t uid)
+{
+	cleanup_free char *state = NULL;
+	uid_t owner;
+
+	return sd_session_get_uid(session, &owner) >= 0 && owner == uid &&
+	       (sd_session_get_state(session, &state) < 0 ||
+		strcmp(state, "closing") != 0);
+}
+
 static void prune(void *context, const struct binding *binding)
 {
-	uid_t owner;
-	int r = sd_session_get_uid(binding->session, &owner);
-
 	(void)context;
-	if (r >= 0 && owner == binding->uid)
+	if (session_lasts(binding->session, binding->uid))
 		return;
 	log_info("session %s of %s has ended", binding->session, binding->user);
 	(void)binding_remove(BINDINGS_FOLDER, binding->session);

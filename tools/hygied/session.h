@@ -47,5 +47,11 @@ struct session_facts {
 /* 0, or -ENOENT when there is no such session. */
 int session_facts(const char *session, struct session_facts *ret_facts) must_check;
 
+/*
+ * Whether it is a session of that user's that lasts: not one that logind keeps for what
+ * was left behind in it after the logout ("closing").
+ */
+bool session_lasts(const char *session, uid_t uid) must_check;
+
 /* Takes away the bindings of sessions that have ended. */
 void sessions_prune(void);

@@ -5,6 +5,7 @@
 #include "hygied/stores.h"
 
 #include "hygied/hygied.h"
+#include "hygied/session.h"
 #include "hygied/store_state.h"
 #include "hygied/stores_audit.h"
 #include "libhygie/deadline.h"
@@ -14,7 +15,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <systemd/sd-login.h>
 
 #define SECRET_MS 5000ull  /* no longer than that is a secret kept */
 #define TICKET_MS 60000ull /* as ticket.c has it */
@@ -225,11 +225,9 @@ static enum store_act catch_up(struct open_store *store)
 
 	for (size_t i = store->state.count; i-- > 0;) {
 		struct store_reference one = store->state.references[i];
-		uid_t uid;
 
 		store_state_card_out(&store->state, one.card, due);
-		if (one.session[0] == STORE_TICKET ||
-		    (sd_session_get_uid(one.session, &uid) >= 0 && uid == one.uid))
+		if (one.session[0] == STORE_TICKET || session_lasts(one.session, one.uid))
 			continue;
 		if (store_state_end(&store->state, one.session) == STORE_CLOSE)
 			return STORE_CLOSE;
