@@ -89,6 +89,17 @@ def test_a_wrong_secret_opens_nothing_and_the_right_one_does_then(keeper):
     keeper.open()
 
 
+def test_who_is_connected_hears_of_an_opening_that_failed(keeper):
+    """Who asked for it has hung up: hygied, that began anew."""
+    keeper.make()
+    asker, other = Link("records"), Link("records")
+    other.state()
+    asker.order("OPEN", **keeper.place(), secret=new_secret(), note=b"")
+    asker.hang_up()
+    other.fails("WRONG_SECRET")
+    other.hang_up()
+
+
 def test_a_store_is_not_made_over_another(keeper):
     keeper.make()
     before = (keeper.cipher / "gocryptfs.conf").read_bytes()

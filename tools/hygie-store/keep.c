@@ -136,7 +136,7 @@ static void on_ended(void *context, int status)
 		log_error("%s: a dead mount stays: %s", keep->mount, error_text(-r));
 	become_shut(keep);
 	if (before == OPENING)
-		keep_fail(keep, keep->asker, failure, text);
+		keep_fail(keep, 0, failure, text); /* who asked may be another by now */
 	else
 		log_info("%s is closed", keep->name);
 	if (before == OPEN || before == CLOSING)
