@@ -6,10 +6,13 @@ and the test tool that seals the envelope.
     store.is_open(), store.wait_open(), store.wait_shut(), store.status()
 """
 import base64
+import contextlib
+import ctypes
 import hashlib
 import json
 import os
 import pathlib
+import socket
 import subprocess
 
 import machine as mc
@@ -23,6 +26,33 @@ def spki(key):
     der = subprocess.run(["openssl", "pkey", "-in", key, "-pubout", "-outform", "DER"],
                          capture_output=True, check=True).stdout
     return hashlib.sha256(der).hexdigest()
+
+
+def outside_pid(machine, pid):
+    """The pid, as seen from here, of a process of the machine."""
+    space = os.readlink("/proc/%d/ns/pid" % machine.pid)
+    for entry in pathlib.Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and os.readlink(entry / "ns/pid") == space and \
+                    (entry / "status").read_text().split("NSpid:")[1].split("\n")[0].split()[-1] \
+                    == str(pid):
+                return int(entry.name)
+        except OSError:
+            pass
+    raise AssertionError("no process %d in the machine" % pid)
+
+
+@contextlib.contextmanager
+def borrowed_socket(pid, number):
+    """Another process's socket (pidfd_getfd)."""
+    process = os.pidfd_open(pid)
+    try:
+        descriptor = ctypes.CDLL(None, use_errno=True).syscall(438, process, number, 0)
+        assert descriptor >= 0, os.strerror(ctypes.get_errno())
+    finally:
+        os.close(process)
+    with socket.socket(fileno=descriptor) as connection:
+        yield connection
 
 
 class Records:

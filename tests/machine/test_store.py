@@ -3,6 +3,8 @@
 pcscd, systemd and gocryptfs."""
 import contextlib
 import pathlib
+import re
+import socket
 
 import pytest
 
@@ -282,12 +284,79 @@ def test_what_is_left_behind_in_a_session_does_not_count_as_one(machine, store, 
     machine.wait_ready()
 
 
+def cut(machine):
+    """Ends hygied's connection to the keeper from outside: both live on."""
+    hygied, keeper = (int(machine.run("systemctl", "show", "-p", "MainPID", "--value",
+                                      unit).stdout)
+                      for unit in ("hygied.service", "hygie-store@records.service"))
+    sockets = machine.run("ss", "-xpnH", "state", "connected").stdout
+    mine = {int(number) for line in sockets.splitlines() if "pid=%d," % hygied in line
+            for number in re.findall(r"pid=%d,fd=(\d+)" % hygied, line)
+            if any("pid=%d," % keeper in other and other.split()[5] == line.split()[7]
+                   for other in sockets.splitlines())}
+    assert len(mine) == 1, sockets
+    outside = records.outside_pid(machine, hygied)
+    with records.borrowed_socket(outside, mine.pop()) as connection:
+        connection.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_lost_connection_to_a_living_keeper_loses_no_hold(machine, store, card):
+    with login(machine):
+        for _ in range(2):
+            cut(machine)
+            machine.wait_until(lambda: store.status()[0]["state"] == "open", "to find it again")
+        assert store.status()[0]["sessions"] == 1 and store.is_open()
+    store.wait_shut()
+    assert store.events()[-1] == ("store-closed", "ok")
+
+
+def test_a_lost_connection_loses_no_closing_that_is_pending(machine, store, card):
+    with login(machine) as terminal:
+        terminal.sendline("exec 3>%s/letter; echo wri''ting" % store.mount)
+        terminal.expect("writing")
+        card.remove()
+        store.wait(lambda: store.status()[0]["state"] == "closing", "to be busy")
+        cut(machine)
+        said = machine.run("hygie", "store", "close", store.name)  # root asks again
+        assert "Programs still have files of it open" in said.stdout, said
+        assert store.status()[0]["state"] == "closing" and store.is_open()
+        terminal.sendline("exec 3>&-")
+        store.wait_shut()
+        machine.wait_until(lambda: store.status()[0]["state"] == "shut", "to hear of it")
+        card.insert()
+        machine.wait_ready()
+
+
+def test_a_store_whose_key_lives_is_not_called_shut(machine, store, card):
+    """A mount namespace of its own that takes no part in unmounting keeps gocryptfs alive."""
+    with login(machine) as terminal:
+        machine.run("systemd-run", "--unit=apart", "-p", "PrivateMounts=yes",
+                    "-p", "MountFlags=private", "sleep", "1000")
+        machine.wait_until(lambda: machine.run("systemctl", "is-active", "apart",
+                                               check=False).stdout == "active\n", "to begin")
+        assert "It goes on" in machine.run("hygie", "store", "close", store.name).stdout
+        assert not store.mounts() and store.ciphers()
+        assert store.status()[0]["state"] == "closing"
+        machine.wait_ready()
+        terminal.sendline("hygie store open; echo open''ed-$?-")
+        terminal.expect("PIN")
+        terminal.sendline(mc.PIN)
+        terminal.expect("still being closed")
+        terminal.expect(r"opened-(\d+)-")
+        assert terminal.match.group(1) != "0"
+        assert store.status()[0]["state"] == "closing" and store.ciphers()
+        machine.run("systemctl", "stop", "apart")
+        store.wait_shut()
+        machine.wait_until(lambda: store.status()[0]["state"] == "shut", "to hear of it")
+    machine.wait_ready()
+
+
 def test_a_killed_keeper_leaves_no_key_and_no_dead_mount(machine, store, card):
     with login(machine) as terminal:
         machine.run("systemctl", "kill", "--kill-whom=main", "--signal=KILL",
                     "hygie-store@records.service")
         store.wait_shut()
-        assert ("store-lost", "unavailable") in store.events()
+        machine.wait_until(lambda: ("store-lost", "unavailable") in store.events(), "to hear")
         open_by_command(machine, store, terminal)
     store.wait_shut()
 

@@ -356,9 +356,80 @@ static void what_fails_or_dies_is_held_by_nobody(void **unused)
 	}
 	state = (struct store_state){ .count = 0 };
 	assert_int_equal(store_state_prove(&state, &reference), STORE_MOUNT);
-	assert_int_equal(store_state_said(&state, KEEPER_FAILED), STORE_NOTHING);
+	assert_int_equal(store_state_failed(&state, false), STORE_NOTHING);
 	assert_int_equal(state.phase, STORE_SHUT);
 	assert_int_equal(state.count, 0);
+}
+
+static void what_cannot_open_since_it_is_closing_is_not_called_shut(void **unused)
+{
+	struct store_state state = { .count = 0 };
+	struct store_reference reference = { .session = "s1" };
+
+	(void)unused;
+	assert_int_equal(store_state_prove(&state, &reference), STORE_MOUNT);
+	assert_int_equal(store_state_failed(&state, true), STORE_NOTHING);
+	assert_int_equal(state.phase, STORE_CLOSING);
+	assert_int_equal(state.count, 0);
+	assert_int_equal(store_state_said(&state, KEEPER_CLOSED), STORE_NOTHING);
+	assert_int_equal(state.phase, STORE_SHUT);
+}
+
+static void all_may_ask_again_for_what_is_closing(void **unused)
+{
+	struct store_state state = opened("s1", 0);
+
+	(void)unused;
+	assert_int_equal(store_state_close(&state, false, 7), STORE_CLOSE);
+	assert_int_equal(store_state_close(&state, false, 7), STORE_NOTHING);
+	assert_int_equal(store_state_close(&state, true, 0), STORE_CLOSE);
+	assert_int_equal(state.phase, STORE_CLOSING);
+	assert_int_equal(store_state_said(&state, KEEPER_CLOSED), STORE_NOTHING);
+	assert_int_equal(store_state_close(&state, true, 0), STORE_NOTHING);
+}
+
+/* What hygied thinks, what the keeper says after a lost connection, what comes of it. */
+static void a_lost_connection_loses_no_reference_and_no_closing(void **unused)
+{
+	static const struct {
+		enum store_phase before, told;
+		bool can_mount;
+		size_t held; /* before */
+		enum store_act act;
+		enum store_phase after;
+		size_t left;
+	} cases[] = {
+		{ STORE_OPEN, STORE_OPEN, false, 1, STORE_NOTHING, STORE_OPEN, 1 },
+		{ STORE_OPEN, STORE_OPEN, false, 0, STORE_CLOSE, STORE_CLOSING, 0 },
+		{ STORE_OPEN, STORE_CLOSING, false, 1, STORE_NOTHING, STORE_CLOSING, 1 },
+		{ STORE_OPEN, STORE_SHUT, false, 1, STORE_NOTHING, STORE_SHUT, 0 },
+		{ STORE_CLOSING, STORE_OPEN, false, 0, STORE_CLOSE, STORE_CLOSING, 0 },
+		{ STORE_CLOSING, STORE_CLOSING, false, 0, STORE_NOTHING, STORE_CLOSING,
+		  0 },
+		{ STORE_CLOSING, STORE_SHUT, false, 0, STORE_NOTHING, STORE_SHUT, 0 },
+		{ STORE_OPENING, STORE_OPENING, false, 1, STORE_NOTHING, STORE_OPENING,
+		  1 },
+		{ STORE_OPENING, STORE_OPEN, true, 1, STORE_NOTHING, STORE_OPEN, 1 },
+		{ STORE_OPENING, STORE_OPEN, false, 0, STORE_CLOSE, STORE_CLOSING, 0 },
+		{ STORE_OPENING, STORE_SHUT, true, 1, STORE_MOUNT, STORE_OPENING, 1 },
+		{ STORE_OPENING, STORE_SHUT, true, 0, STORE_NOTHING, STORE_SHUT, 0 },
+		{ STORE_OPENING, STORE_SHUT, false, 1, STORE_NOTHING, STORE_SHUT, 0 },
+		{ STORE_OPENING, STORE_CLOSING, true, 1, STORE_MOUNT, STORE_OPENING, 1 },
+		{ STORE_OPENING, STORE_CLOSING, false, 1, STORE_NOTHING, STORE_CLOSING,
+		  1 },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct store_state state = { .phase = cases[i].before,
+					     .count = cases[i].held };
+
+		assert_int_equal(
+			store_state_told(&state, cases[i].told, cases[i].can_mount),
+			cases[i].act);
+		assert_int_equal(state.phase, cases[i].after);
+		assert_int_equal(state.count, cases[i].left);
+	}
 }
 
 static void a_new_proof_takes_a_busy_close_back(void **unused)
@@ -428,6 +499,9 @@ int main(void)
 		cmocka_unit_test(all_may_be_asked_to_let_go),
 		cmocka_unit_test(a_session_that_ends_while_it_opens_closes_it_then),
 		cmocka_unit_test(what_fails_or_dies_is_held_by_nobody),
+		cmocka_unit_test(what_cannot_open_since_it_is_closing_is_not_called_shut),
+		cmocka_unit_test(all_may_ask_again_for_what_is_closing),
+		cmocka_unit_test(a_lost_connection_loses_no_reference_and_no_closing),
 		cmocka_unit_test(a_new_proof_takes_a_busy_close_back),
 		cmocka_unit_test(a_full_table_gives_up_what_goes_first_or_takes_nobody),
 		cmocka_unit_test(the_note_tells_a_restarted_hygied_all),

@@ -54,7 +54,7 @@ void login_stores_look(struct login *login)
 {
 	const struct store *store;
 	struct store_view view;
-	size_t open = 0, wanted = 0;
+	size_t open = 0, closing = 0, wanted = 0;
 
 	for (size_t i = 0; (store = store_plan_store(login->plan, i)); i++, wanted++) {
 		bool known = stores_look(login->hygied->stores, store->name, &view);
@@ -62,11 +62,16 @@ void login_stores_look(struct login *login)
 		if (known && strcmp(view.state, KEEPER_STATE_OPENING) == 0)
 			return;
 		open += known && strcmp(view.state, KEEPER_STATE_OPEN) == 0;
+		closing += known && strcmp(view.state, KEEPER_STATE_CLOSING) == 0;
 	}
 	if (wanted == 0)
 		finish(login, HYGIE_NOT_FOUND, N_("This card opens no store."));
 	else if (open == wanted)
 		finish(login, HYGIE_OK, N_("Open."));
+	else if (closing > 0)
+		finish(login, HYGIE_TIMED_OUT,
+		       N_("The store is still being closed: programs have it. Open it "
+			  "when \"hygie store status\" says that it is shut."));
 	else
 		finish(login, HYGIE_FAULT,
 		       N_("The store does not open. The journal says why (journalctl -t "

@@ -148,7 +148,9 @@ enum store_act store_state_close(struct store_state *state, bool all, uid_t uid)
 	for (size_t i = state->count; i-- > 0;)
 		if (all || state->references[i].uid == uid)
 			drop(state, i);
-	return settle(state);
+	if (!all || state->phase == STORE_OPEN)
+		return settle(state);
+	return state->phase == STORE_SHUT ? STORE_NOTHING : STORE_CLOSE;
 }
 
 enum store_act store_state_said(struct store_state *state, enum keeper_event_kind said)
@@ -164,10 +166,6 @@ enum store_act store_state_said(struct store_state *state, enum keeper_event_kin
 		if (state->phase == STORE_OPENING)
 			return STORE_NOTHING;
 		break;
-	case KEEPER_FAILED:
-		if (state->phase != STORE_OPENING)
-			return STORE_NOTHING;
-		break;
 	case KEEPER_GONE:
 	case KEEPER_ABSENT:
 		break;
@@ -176,6 +174,32 @@ enum store_act store_state_said(struct store_state *state, enum keeper_event_kin
 	}
 	state->phase = STORE_SHUT;
 	state->count = 0;
+	return STORE_NOTHING;
+}
+
+enum store_act store_state_failed(struct store_state *state, bool lives)
+{
+	if (state->phase != STORE_OPENING)
+		return STORE_NOTHING;
+	state->phase = lives ? STORE_CLOSING : STORE_SHUT;
+	state->count = 0;
+	return STORE_NOTHING;
+}
+
+enum store_act store_state_told(struct store_state *state, enum store_phase phase,
+				bool can_mount)
+{
+	bool wanted = state->phase == STORE_OPENING && can_mount && state->count > 0;
+
+	state->phase = phase;
+	if (phase == STORE_OPEN)
+		return settle(state);
+	if (wanted && (phase == STORE_SHUT || phase == STORE_CLOSING)) {
+		state->phase = STORE_OPENING;
+		return STORE_MOUNT;
+	}
+	if (phase == STORE_SHUT)
+		state->count = 0;
 	return STORE_NOTHING;
 }
 

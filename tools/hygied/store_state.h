@@ -70,13 +70,30 @@ enum store_act store_state_due(struct store_state *state, uint64_t now) must_che
 /* When it is due next; 0: not at all. */
 uint64_t store_state_next(const struct store_state *state);
 
-/* It was asked to close: that user's references go, or all. */
+/*
+ * It was asked to close: that user's references go, or all. With `all` the keeper is told
+ * so whatever is thought of it, unless it is shut.
+ */
 enum store_act store_state_close(struct store_state *state, bool all,
 				 uid_t uid) must_check;
 
-/* The keeper says OPENED, FAILED, CLOSED, BUSY; or is GONE or ABSENT. */
+/* The keeper says OPENED, CLOSED, BUSY; or is GONE or ABSENT. */
 enum store_act store_state_said(struct store_state *state,
 				enum keeper_event_kind said) must_check;
+
+/*
+ * What was to open does not, and its references go; `lives`: since the keeper is still
+ * closing it, so its key is not gone yet.
+ */
+enum store_act store_state_failed(struct store_state *state, bool lives) must_check;
+
+/*
+ * The keeper says what it is in, after it was asked: because the connection was lost
+ * meanwhile, or it did not take an order. Who holds the store still does. `can_mount`: the
+ * secret is at hand.
+ */
+enum store_act store_state_told(struct store_state *state, enum store_phase phase,
+				bool can_mount) must_check;
 
 /* The references as bytes for the keeper's note, at most HYGIE_NOTE_MAX; their size. */
 size_t store_state_write(const struct store_state *state, char note[HYGIE_NOTE_MAX]);
