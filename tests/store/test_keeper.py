@@ -388,14 +388,15 @@ def test_what_was_unsaved_is_saved_before_it_closes(store):
     assert (store.mount / "held").read_text() == "start and end"
 
 
-def test_a_reprieve_keeps_it_open(store):
+def test_an_opening_takes_a_pending_close_back(store):
     process = holder(HOLDS["file"], store.mount)
     store.order("CLOSE")
     store.wait("BUSY")
-    store.order("REPRIEVE")
-    store.wait("DONE")
+    store.open(note=b"again")
     end_of(process)
-    assert store.silent(1) and store.state().get("STATE") == "open"
+    assert store.silent(1)
+    state = store.state()
+    assert (state.get("STATE"), state.get("NOTE")) == ("open", b"again")
     store.close()
 
 

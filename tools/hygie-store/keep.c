@@ -361,14 +361,6 @@ void keep_order(struct keep *keep, unsigned peer, const struct wire_message *ord
 	case WIRE_KEEPER_CLOSE:
 		keep_close(keep, peer);
 		break;
-	case WIRE_KEEPER_REPRIEVE:
-		if (keep->state != OPEN && keep->state != CLOSING) {
-			keep_fail(keep, peer, KEEPER_WRONG_TIME, keep_word(keep));
-			break;
-		}
-		keep_reprieve(keep);
-		keep_say(keep, peer, report_plain(WIRE_KEEPER_DONE));
-		break;
 	default:
 		break;
 	}

@@ -22,7 +22,7 @@ enum keeper_event_kind {
 	KEEPER_CONNECTED = 1, /* orders may be given */
 	KEEPER_ABSENT, /* the unit does not start, or there is no systemd; then freed by you */
 	KEEPER_GONE,    /* it ended, or the connection broke: free it */
-	KEEPER_IS_DONE, /* of INIT, NOTE, REPRIEVE */
+	KEEPER_IS_DONE, /* of INIT, NOTE */
 	KEEPER_FAILED,
 	KEEPER_OPENED,
 	KEEPER_BUSY,

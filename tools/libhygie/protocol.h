@@ -10,7 +10,7 @@
  *	hygie-token -> hygied	REPORT_TOKEN, REPORT_CERTIFICATE*, REPORT_READY; REPORT_DONE;
  *				or REPORT_FAILED at any point
  *
- *	hygied  -> hygie-store	KEEPER_INIT, _OPEN, _NOTE, _STATUS, _CLOSE, _REPRIEVE
+ *	hygied  -> hygie-store	KEEPER_INIT, _OPEN, _NOTE, _STATUS, _CLOSE
  *	hygie-store -> hygied	an answer to each; OPENED, BUSY, CLOSED also unasked, to
  *				everybody who is connected
  *
@@ -83,9 +83,8 @@ enum wire_type {
 	WIRE_KEEPER_NOTE = 0x0503,   /* TAG_NOTE */
 	WIRE_KEEPER_STATUS = 0x0504, /* answered by STATE */
 	WIRE_KEEPER_CLOSE = 0x0505,  /* answered by CLOSED or BUSY, then CLOSED */
-	WIRE_KEEPER_REPRIEVE = 0x0506, /* a CLOSE that is pending is taken back */
-	WIRE_KEEPER_DONE = 0x0601,     /* of INIT, NOTE, REPRIEVE */
-	WIRE_KEEPER_FAILED = 0x0602,   /* TAG_FAILURE; TAG_TEXT for the log */
+	WIRE_KEEPER_DONE = 0x0601,   /* of INIT, NOTE */
+	WIRE_KEEPER_FAILED = 0x0602, /* TAG_FAILURE; TAG_TEXT for the log */
 	WIRE_KEEPER_OPENED = 0x0603,
 	WIRE_KEEPER_BUSY = 0x0604,   /* a group of TAG_PROCESS for each program */
 	WIRE_KEEPER_CLOSED = 0x0605, /* TAG_FAILURE: KEEPER_DIED, where nobody asked */
