@@ -2,7 +2,7 @@
 /*
  * A PKCS#11 module with one token, which behaves as its environment entry HOSTILE says:
  * "STAGE:ACTION", where STAGE is the PKCS#11 function that acts (C_Initialize, C_Login,
- * C_Sign, C_SetPIN), or a lie about its data (see `says`). What it tried, and with what success, it
+ * C_Sign, C_Decrypt, C_SetPIN), or a lie about its data (see `says`). What it tried, and with what success, it
  * writes to standard error: "tried ACTION: ok" or the error's name. Without an entry it
  * is an ordinary token that takes any PIN. A test instrument: it is never installed.
  */
@@ -25,6 +25,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #define CERTIFICATE_SIZE 700
 #define BIG_CERTIFICATE_SIZE (64 * 1024)
@@ -295,7 +296,7 @@ static CK_RV hostile_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
 	text_fill(info->model, sizeof(info->model), "model");
 	text_fill(info->manufacturerID, sizeof(info->manufacturerID), "maker");
 	info->flags = CKF_LOGIN_REQUIRED | CKF_USER_PIN_INITIALIZED;
-	if (says("pin-pad"))
+	if (says("pin-pad") || says("pad-again"))
 		info->flags |= CKF_PROTECTED_AUTHENTICATION_PATH;
 	if (says("count-low"))
 		info->flags |= CKF_USER_PIN_COUNT_LOW;
@@ -332,6 +333,8 @@ static CK_RV hostile_login(CK_SESSION_HANDLE session, CK_USER_TYPE user,
 	(void)pin;
 	say("C_Login %lu %s %lu bytes\n", user, pin ? "PIN" : "NULL", size);
 	act("C_Login");
+	if (says("wrong-again") && user == CKU_CONTEXT_SPECIFIC)
+		return CKR_PIN_INCORRECT;
 	if (says("wrong") || says("count-low"))
 		return CKR_PIN_INCORRECT;
 	if (says("locked"))
@@ -424,7 +427,8 @@ static CK_RV hostile_attribute(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE objec
 {
 	static const unsigned char certificate[BIG_CERTIFICATE_SIZE] = { 0x30, 0x82 };
 	CK_KEY_TYPE type = says("key-type") ? 0x7777 : CKK_RSA;
-	CK_BBOOL always = says("always-authenticate");
+	CK_BBOOL always =
+		says("always-authenticate") || says("pad-again") || says("wrong-again");
 
 	(void)session;
 	(void)object;
@@ -476,6 +480,39 @@ static CK_RV hostile_sign(CK_SESSION_HANDLE session, unsigned char *data,
 	return CKR_OK;
 }
 
+static CK_RV hostile_decrypt_init(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism,
+				  CK_OBJECT_HANDLE key)
+{
+	return hostile_sign_init(session, mechanism, key);
+}
+
+/* Half a second of work. */
+static void work(void)
+{
+	struct timespec begin, now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &begin);
+	do
+		(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	while ((now.tv_sec - begin.tv_sec) * 1000 +
+		       (now.tv_nsec - begin.tv_nsec) / 1000000 <
+	       500);
+}
+
+static CK_RV hostile_decrypt(CK_SESSION_HANDLE session, unsigned char *data,
+			     CK_ULONG data_size, unsigned char *plain, CK_ULONG *size)
+{
+	(void)session;
+	(void)data;
+	(void)data_size;
+	act("C_Decrypt");
+	if (says("slow"))
+		work();
+	*size = 32;
+	memset(plain, 7, *size);
+	return CKR_OK;
+}
+
 static CK_FUNCTION_LIST functions = {
 	.version = { 2, 40 },
 	.C_Initialize = hostile_initialize,
@@ -494,6 +531,8 @@ static CK_FUNCTION_LIST functions = {
 	.C_GetAttributeValue = hostile_attribute,
 	.C_SignInit = hostile_sign_init,
 	.C_Sign = hostile_sign,
+	.C_DecryptInit = hostile_decrypt_init,
+	.C_Decrypt = hostile_decrypt,
 };
 
 CK_RV C_GetFunctionList(CK_FUNCTION_LIST **list)

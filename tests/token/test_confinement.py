@@ -12,7 +12,7 @@ import stat
 
 import pytest
 
-from helper import BUILD, GID, UID, Helper, sign
+from helper import BUILD, GID, UID, Helper, decrypt, sign
 
 MODULE = BUILD / "tests" / "hostile-module.so"
 READER = "Virtual PCD 00 00"
@@ -208,6 +208,46 @@ def test_key_that_wants_the_pin_again_gets_it_once_for_each_use():
     with hostile("always-authenticate", operations=sign("01", DATA) * 2) as helper:
         assert helper.run().outcome == "ok"
         assert [line.split()[1] for line in helper.said().splitlines()] == ["1", "2", "2"]
+
+
+STORES = decrypt("01", bytes(256)) * 3  # as a login that opens record stores has it
+SPARE = [("--u32", "TAG_SPARE", "300")]
+
+
+def test_control_three_slow_stores_are_waited_for_where_they_are_what_it_is_about():
+    with hostile("slow", operations=STORES + sign("01", DATA)) as helper:
+        assert helper.run().outcome == "ok"
+        assert helper.secrets == [bytes([7] * 32)] * 3 and len(helper.signatures) == 1
+
+
+def test_slow_stores_are_left_out_and_the_signature_comes():
+    """1.5 s of decryption, where the login has one second."""
+    with hostile("slow", timeout=1000, operations=SPARE + STORES + sign("01", DATA)) as helper:
+        assert helper.run().outcome == "ok"
+        assert helper.secrets == [bytes([7] * 32), b"", b""]
+        assert helper.signatures == [(1, bytes(256))]
+
+
+def test_pin_pad_is_not_asked_again_for_a_store_at_login():
+    with hostile("pad-again", operations=SPARE + STORES + sign("01", DATA)) as helper:
+        assert helper.run(None).outcome == "ok"
+        assert helper.secrets == [b""] * 3
+        assert helper.said().count("C_Login 2") == 1, "the signature's own"
+
+
+def test_pin_pad_is_asked_again_where_a_store_is_what_it_is_about():
+    again = [("--u32", "TAG_ASK_AGAIN", "1")]
+    with hostile("pad-again", operations=again + STORES + sign("01", DATA)) as helper:
+        assert helper.run(None).outcome == "ok"
+        assert helper.secrets == [bytes([7] * 32)] * 3
+        assert helper.said().count("C_Login 2") == 4
+
+
+def test_wrong_pin_for_a_store_is_told_and_costs_one_try():
+    with hostile("wrong-again", operations=SPARE + STORES + sign("01", DATA)) as helper:
+        assert helper.run().outcome == "pin-wrong"
+        assert helper.flags is not None
+        assert helper.said().count("C_Login 2") == 1
 
 
 def test_pin_pad_login_sends_no_pin():

@@ -11,11 +11,17 @@
 
 #include "hygie-token/decrypt.h"
 #include "hygie-token/derive.h"
+#include "hygie-token/key.h"
 #include "hygie-token/report.h"
 #include "hygie-token/sign.h"
 
-/* What an operation came to: a signature, or a secret. */
+#include <time.h>
+
+/* Its key, and what an operation came to: a signature, or a secret. */
 struct result {
+	struct key key;
+	bool missing;  /* the key */
+	bool left_out; /* on purpose, so that the signature is not put at risk */
 	struct signature signature;
 	struct secret *plain;
 };
@@ -80,24 +86,31 @@ static bool may_fail(const struct login_order *order, size_t index)
 	       order->operations[order->operation_count - 1].operation == TOKEN_SIGN;
 }
 
+/* At a pin-pad it would ask the person once more, who cannot know what for. */
+static bool asks_again(const struct login_order *order, const struct key *key)
+{
+	return !order->pin && key->always_authenticate && !order->ask_again;
+}
+
 static enum hygie_outcome keys_find(const struct token *token, struct login_order *order,
-				    struct key *ret_keys, bool *ret_missing,
-				    struct failure *failure)
+				    struct result *ret_results, struct failure *failure)
 {
 	bool needed_again = false;
 
 	for (size_t i = 0; i < order->operation_count; i++) {
 		const struct login_operation *operation = &order->operations[i];
+		struct result *result = &ret_results[i];
 		enum hygie_outcome outcome;
 
 		outcome = key_find(token, operation->object_id, operation->object_id_size,
-				   &ret_keys[i], failure);
-		ret_missing[i] = outcome != HYGIE_OK;
-		if (ret_missing[i] && may_fail(order, i))
+				   &result->key, failure);
+		result->missing = outcome != HYGIE_OK;
+		if (result->missing && may_fail(order, i))
 			continue;
 		if (outcome != HYGIE_OK)
 			return outcome;
-		needed_again = needed_again || ret_keys[i].always_authenticate;
+		result->left_out = may_fail(order, i) && asks_again(order, &result->key);
+		needed_again = needed_again || result->key.always_authenticate;
 	}
 	if (!needed_again)
 		login_order_forget_pin(order);
@@ -124,25 +137,64 @@ static enum hygie_outcome operation_run(const struct token *token, const struct 
 	}
 }
 
+/* What the card says of the PIN concerns the person, whatever it was asked for. */
+static bool is_of_pin(enum hygie_outcome outcome)
+{
+	return outcome == HYGIE_PIN_WRONG || outcome == HYGIE_PIN_BLOCKED ||
+	       outcome == HYGIE_PIN_MALFORMED || outcome == HYGIE_PIN_NOT_SET ||
+	       outcome == HYGIE_PIN_MUST_CHANGE;
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* An empty answer where that failed; what is left of the time is the signature's. */
+static enum hygie_outcome try_operation(const struct token *token,
+					struct login_order *order, size_t index,
+					uint64_t began, struct result *result,
+					struct failure *failure)
+{
+	enum hygie_outcome outcome = HYGIE_CARD_BROKEN;
+
+	if (order->spare && now_ms() - began >= order->spare)
+		result->left_out = true;
+	if (!result->missing && !result->left_out)
+		outcome = operation_run(token, &result->key, &order->operations[index],
+					order->pin, result, failure);
+	if (outcome == HYGIE_OK)
+		return outcome;
+	if (is_of_pin(outcome)) {
+		failure->flags = token_flags_again(token);
+		failure->has_flags = true;
+		return outcome;
+	}
+	secret_free(result->plain);
+	return secret_new(0, &result->plain) < 0 ? HYGIE_FAULT : HYGIE_OK;
+}
+
 static enum hygie_outcome operations_run(const struct token *token,
 					 struct login_order *order,
 					 struct result *ret_results,
 					 struct failure *failure)
 {
-	struct key keys[LOGIN_OPERATIONS_MAX];
-	bool missing[LOGIN_OPERATIONS_MAX] = { false };
+	uint64_t began = now_ms();
 	enum hygie_outcome outcome;
 
-	outcome = keys_find(token, order, keys, missing, failure);
+	outcome = keys_find(token, order, ret_results, failure);
 	for (size_t i = 0; outcome == HYGIE_OK && i < order->operation_count; i++) {
-		if (!missing[i])
-			outcome = operation_run(token, &keys[i], &order->operations[i],
-						order->pin, &ret_results[i], failure);
-		if (!may_fail(order, i) || (outcome == HYGIE_OK && !missing[i]))
-			continue;
-		secret_free(ret_results[i].plain);
-		outcome =
-			secret_new(0, &ret_results[i].plain) < 0 ? HYGIE_FAULT : HYGIE_OK;
+		struct result *result = &ret_results[i];
+
+		if (may_fail(order, i))
+			outcome = try_operation(token, order, i, began, result, failure);
+		else
+			outcome =
+				operation_run(token, &result->key, &order->operations[i],
+					      order->pin, result, failure);
 	}
 	login_order_forget_pin(order);
 	return outcome;
@@ -152,6 +204,7 @@ static enum hygie_outcome done_report(const struct result *results, size_t count
 				      struct failure *failure)
 {
 	cleanup_message struct wire_message *message = NULL;
+	uint32_t left_out = 0;
 	int r;
 
 	r = wire_message_new(WIRE_REPORT_DONE, &message);
@@ -161,6 +214,7 @@ static enum hygie_outcome done_report(const struct result *results, size_t count
 	for (size_t i = 0; i < count; i++) {
 		const struct signature *signature = &results[i].signature;
 
+		left_out += results[i].left_out;
 		if (results[i].plain) {
 			wire_add_secret(message, TAG_SECRET, results[i].plain);
 			continue;
@@ -168,6 +222,8 @@ static enum hygie_outcome done_report(const struct result *results, size_t count
 		wire_add_u32(message, TAG_SIGNATURE_SCHEME, signature->scheme);
 		wire_add_bytes(message, TAG_DATA, signature->bytes, signature->size);
 	}
+	if (left_out > 0)
+		wire_add_u32(message, TAG_LEFT_OUT, left_out);
 	r = report_send(message);
 	return r < 0 ? failure_errno(failure, "report", r) : HYGIE_OK;
 }

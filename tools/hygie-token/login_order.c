@@ -5,7 +5,6 @@
 #include "hygie-token/login_order.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <string.h>
 
 enum {
@@ -79,6 +78,16 @@ static int oaep_hash_take(struct login_operation *operation,
 	return 0;
 }
 
+static int flag_take(const struct wire_field *field, bool *ret_flag)
+{
+	uint32_t number;
+
+	if (wire_field_u32(field, &number) < 0)
+		return -EBADMSG;
+	*ret_flag = number != 0;
+	return 0;
+}
+
 static int field_parse(struct login_order *order, const struct wire_field *field)
 {
 	struct login_operation *open = operation_open(order);
@@ -96,6 +105,10 @@ static int field_parse(struct login_order *order, const struct wire_field *field
 		return open ? bytes_take(field, open->data, sizeof(open->data),
 					 &open->data_size)
 			    : -EBADMSG;
+	case TAG_SPARE:
+		return wire_field_u32(field, &order->spare);
+	case TAG_ASK_AGAIN:
+		return flag_take(field, &order->ask_again);
 	case TAG_OAEP_HASH:
 		return open ? oaep_hash_take(open, field) : -EBADMSG;
 	default:

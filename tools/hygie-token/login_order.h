@@ -9,6 +9,7 @@
 #include "libhygie/secret.h"
 #include "libhygie/wire.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,8 @@ struct login_order {
 	struct secret *pin; /* NULL: the reader's pin-pad */
 	struct login_operation operations[LOGIN_OPERATIONS_MAX];
 	size_t operation_count;
+	uint32_t spare; /* ms that what may fail may take together; 0: any time */
+	bool ask_again; /* at a pin-pad, also for what may fail */
 };
 
 /*

@@ -150,13 +150,16 @@ int card_login(struct card *card, const struct secret *pin,
 /*
  * The same with at most TOKEN_SECRETS_MAX tasks. What came of task `index` is to be taken
  * within the callback by card_take_secret: the caller's, empty where the card could not
- * do it; NULL where the login failed.
+ * do it; NULL where the login failed. Unless it `insists` on the tasks, they get a third
+ * of the time until the deadline, and none for which a pin-pad would ask again is tried:
+ * card_left_out() says in the callback how many were left out so.
  */
 int card_login_with(struct card *card, const struct secret *pin,
-		    const struct card_task *tasks, size_t count,
+		    const struct card_task *tasks, size_t count, bool insists,
 		    const struct challenge *challenge, uint64_t deadline,
 		    card_login_callback callback, void *context) must_check;
 struct secret *card_take_secret(struct card *card, size_t index);
+size_t card_left_out(const struct card *card);
 
 /*
  * The same with the PIN itself: has a READY card change it, or set a new one by its PUK

@@ -80,7 +80,8 @@ static void add_task(struct wire_message *order, const struct card_task *task)
 }
 
 int card_order_login(const struct secret *pin, const struct card_task *tasks,
-		     size_t count, const struct token_certificate *certificate,
+		     size_t count, uint32_t spare,
+		     const struct token_certificate *certificate,
 		     const struct challenge *challenge, struct wire_message **ret_order)
 {
 	struct wire_message *order;
@@ -91,6 +92,10 @@ int card_order_login(const struct secret *pin, const struct card_task *tasks,
 		return r;
 	if (pin)
 		wire_add_secret(order, TAG_PIN, pin);
+	if (spare)
+		wire_add_u32(order, TAG_SPARE, spare);
+	else
+		wire_add_u32(order, TAG_ASK_AGAIN, 1);
 	for (size_t i = 0; i < count; i++)
 		add_task(order, &tasks[i]);
 	wire_add_u32(order, TAG_OPERATION, TOKEN_SIGN);

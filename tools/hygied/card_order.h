@@ -22,9 +22,11 @@ int card_order_pin(enum token_operation operation, enum token_unblock way,
 
 /*
  * WIRE_ORDER_LOGIN: the PIN (NULL at a pin-pad), `count` tasks, and last of all one
- * signature over the challenge: it fails when the card has gone meanwhile.
+ * signature over the challenge: it fails when the card has gone meanwhile. `spare`:
+ * milliseconds after which no task begins; 0: they are what it is about.
  */
 int card_order_login(const struct secret *pin, const struct card_task *tasks,
-		     size_t count, const struct token_certificate *certificate,
+		     size_t count, uint32_t spare,
+		     const struct token_certificate *certificate,
 		     const struct challenge *challenge,
 		     struct wire_message **ret_order) must_check;

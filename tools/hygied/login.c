@@ -115,6 +115,8 @@ static void on_proven(void *context, enum hygie_outcome outcome)
 
 	if (outcome == HYGIE_OK && login->trial && login->card)
 		store_trial_take(login->trial, login->card);
+	login->left_out =
+		outcome == HYGIE_OK && login->card ? card_left_out(login->card) : 0;
 	if (outcome == HYGIE_OK && login->plan && login->card)
 		store_plan_take(login->plan, login->card, login->user);
 	login_finish(login, outcome, NULL);
@@ -166,7 +168,8 @@ static int prove_login(struct login *login, const struct challenge *challenge)
 	else if (r == 0 && login->plan)
 		tasks = store_plan_tasks(login->plan, &count);
 	return r < 0 ? r
-		     : card_login_with(login->card, login->pin, tasks, count, challenge,
+		     : card_login_with(login->card, login->pin, tasks, count,
+				       login->enrolment || login->store_open, challenge,
 				       login->deadline, on_proven, login);
 }
 

@@ -271,6 +271,8 @@ static void send_success(struct login *login)
 		return;
 	}
 	warn_of_end(login, entry);
+	if (login->left_out > 0)
+		peer_say(login->peer, WIRE_WARNING, TEXT_STORE_LEFT_OUT, NULL, 0);
 	wire_add_u32(result, TAG_OUTCOME, HYGIE_OK);
 	wire_add_string(result, TAG_USER, login->user);
 	wire_add_string(result, TAG_HOLDER,

@@ -51,9 +51,10 @@ struct login {
 	bool reread;     /* the card was blocked, and was read anew once */
 	struct login *next_queued;
 	struct reset *probe;
-	struct store_trial *trial;      /* of an enrolment */
-	struct store_plan *plan;        /* what a login opens besides; NULL: nothing */
-	bool store_open;                /* asks for the stores alone, in a session */
+	struct store_trial *trial; /* of an enrolment */
+	struct store_plan *plan;   /* what a login opens besides; NULL: nothing */
+	size_t left_out;           /* of its stores, so that the login came in time */
+	bool store_open;           /* asks for the stores alone, in a session */
 	char store[STORE_NAME_MAX + 1]; /* for the one; "" for all */
 	sd_event_source *timer;
 	uint64_t started, card_deadline, reading_deadline;

@@ -179,6 +179,9 @@ int token_done_read(const struct wire_message *message, struct token_done *ret_d
 		r = as_nonsense(done_read_signature(message, &done));
 	if (r >= 0 && done.outcome == HYGIE_OK)
 		r = done_read_secrets(message, &done);
+	if (r >= 0 && done.outcome == HYGIE_OK)
+		r = as_nonsense(wire_optional(
+			wire_get_u32(message, TAG_LEFT_OUT, &done.left_out)));
 	if (r < 0) {
 		token_done_forget(&done);
 		return r;

@@ -66,6 +66,7 @@ struct token_done {
 	/* What was decrypted or derived, in order; an empty one where that failed. */
 	struct secret *secrets[TOKEN_SECRETS_MAX];
 	size_t secret_count;
+	uint32_t left_out; /* of them: not tried, so that the signature came in time */
 };
 
 /*

@@ -66,6 +66,9 @@ static const char *const templates[TEXT_COUNT] = {
 	[TEXT_NO_STORE_KEY] =
 		N_("The card has no key that opens record stores. Logging in works all "
 		   "the same."),
+	[TEXT_STORE_LEFT_OUT] =
+		N_("A record store was left out, so that the login did not wait for it. "
+		   "Open it with \"hygie store open\"."),
 	[TEXT_STORE_UNKNOWN] =
 		N_("There is no store {1}. \"hygie store list\" shows which there are."),
 	[TEXT_STORE_BROKEN] = N_("The store cannot be used: {1}"),

@@ -48,6 +48,7 @@ enum hygie_text {
 	TEXT_PIN_PROMPT_WRONG,  /* holder */
 	TEXT_PIN_PROMPT_UNFIT,  /* holder */
 	TEXT_NO_STORE_KEY,      /* no argument */
+	TEXT_STORE_LEFT_OUT,    /* no argument */
 	TEXT_STORE_UNKNOWN,     /* store */
 	TEXT_STORE_BROKEN,      /* English detail */
 	TEXT_STORE_NO_KEY,      /* user */
