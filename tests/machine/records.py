@@ -80,14 +80,17 @@ class Records:
              *("%s:%s" % (key, wrap) for _, key, wrap, _ in rights)],
             capture_output=True, check=True).stdout
         self.write("keys.cms", envelope)
-        text = ("[store]\nformat = 1\nbackend = gocryptfs\ncipher = %s/cipher\nmount = %s\n"
+        self.text = ("[store]\nformat = 1\nbackend = gocryptfs\ncipher = %s/cipher\nmount = %s\n"
                 "group = %s\nidle = 0\ngeneration = 1\nrecovery = %s\n"
                 % (self.folder, self.mount, GROUP, spki(recovery)))
         for user, key, _, wrap in rights:
-            text += ("\n[holder %s]\nuser = %s\nname = %s Specimen\ncard = %s\n"
-                     "wrap = %s\nstate = held\ngrants = no\n"
-                     % (spki(key), user, user.capitalize(), spki(key), wrap))
-        self.write("store.ini", text.encode())
+            self.text += ("\n[holder %s]\nuser = %s\nname = %s Specimen\ncard = %s\n"
+                          "wrap = %s\nstate = held\ngrants = no\n"
+                          % (spki(key), user, user.capitalize(), spki(key), wrap))
+        self.set_idle(0)
+
+    def set_idle(self, seconds):
+        self.write("store.ini", self.text.replace("idle = 0", "idle = %d" % seconds).encode())
 
     def write(self, name, data):
         path = pathlib.Path("/proc/%d/root%s/%s" % (self.machine.pid, self.folder, name))

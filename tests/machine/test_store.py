@@ -351,6 +351,42 @@ def test_a_store_whose_key_lives_is_not_called_shut(machine, store, card):
     machine.wait_ready()
 
 
+def test_a_store_that_nobody_uses_closes_and_opens_again(machine, store, card):
+    store.set_idle(2)
+    try:
+        with login(machine) as terminal:
+            assert store.is_open()
+            store.wait_shut()
+            assert store.events()[-3:] == [("store-idle", "ok"), ("store-close", "ok"),
+                                           ("store-closed", "ok")]
+            open_by_command(machine, store, terminal)
+            store.wait_shut()
+    finally:
+        store.set_idle(0)
+
+
+def test_beyond_the_hard_limit_the_holder_is_ended_and_audited(machine, store, card):
+    machine.write("/etc/hygie/hygie.conf.d/limit.conf", "[store]\nhard_limit = 2s\n")
+    machine.run("systemctl", "restart", "hygied")
+    machine.wait_ready()
+    try:
+        with login(machine) as terminal:
+            terminal.sendline("sh -c 'exec 3>%s/letter; echo wri''\"\"''ting; exec sleep 1000'"
+                              % store.mount)
+            terminal.expect("writing")
+            machine.run("hygie", "store", "close", store.name)
+            assert store.status()[1], "told before"
+            terminal.expect("Terminated")
+            store.wait_shut()
+            events = store.events()
+            assert ("store-forced", "timed-out") in events and \
+                events[-1] == ("store-closed", "ok")
+    finally:
+        machine.run("rm", "/etc/hygie/hygie.conf.d/limit.conf")
+        machine.run("systemctl", "restart", "hygied")
+        machine.wait_ready()
+
+
 def test_a_killed_keeper_leaves_no_key_and_no_dead_mount(machine, store, card):
     with login(machine) as terminal:
         machine.run("systemctl", "kill", "--kill-whom=main", "--signal=KILL",

@@ -160,8 +160,8 @@ class Keeper(Link):
         self.order_open(**how)
         self.wait("OPENED")
 
-    def close(self):
-        self.order("CLOSE")
+    def close(self, **how):
+        self.order("CLOSE", **how)
         return self.wait("CLOSED")
 
     def gocryptfs(self):

@@ -6,9 +6,11 @@ import pwd
 import re
 import shutil
 import subprocess
+import time
 
 import pytest
 
+import wire
 from keeping import (DEADLINE, FOLDER, Keeper, Link, PROGRAM, end_of, holder, let_go, mounts,
                      new_secret, running, wait_gone)
 
@@ -500,6 +502,111 @@ def test_an_ending_that_lasts_is_looked_after(store):
     end_of(process)
     store.wait("CLOSED")
     assert is_shut(store)
+
+
+# --- not used
+
+IDLE = 800  # milliseconds
+
+
+def uses(store):
+    file = store.mount / "used"
+    return {"read": file.read_text, "write": lambda: file.write_text("x"),
+            "open": lambda: file.open().close(), "list": lambda: os.listdir(store.mount)}
+
+
+def test_a_store_that_nobody_uses_says_so_until_it_is_closed(keeper):
+    keeper.make()
+    began = time.monotonic()
+    keeper.open(idle=IDLE)
+    keeper.wait("IDLE")
+    assert time.monotonic() - began >= IDLE / 1000
+    keeper.wait("IDLE")  # nobody heard it the first time
+    keeper.order("CLOSE")
+    keeper.wait_until("CLOSED")
+
+
+@pytest.mark.parametrize("way", ["read", "write", "open", "list"])
+def test_a_store_in_use_is_not_idle_and_becomes_so_afterwards(keeper, way):
+    keeper.make()
+    keeper.open(idle=IDLE)
+    (keeper.mount / "used").write_text("x")
+    use, end = uses(keeper)[way], time.monotonic() + 3 * IDLE / 1000
+    while time.monotonic() < end:
+        use()
+        last = time.monotonic()
+        assert keeper.silent(IDLE / 8000)
+    keeper.wait("IDLE")
+    assert time.monotonic() - last >= IDLE / 1000
+
+
+def test_what_only_lies_open_is_no_use(keeper):
+    keeper.make()
+    keeper.open(idle=IDLE)
+    process = holder(HOLDS["file"], keeper.mount)
+    keeper.wait("IDLE")
+    end_of(process)
+
+
+def test_without_an_idle_time_it_never_is(store):
+    assert store.silent(1.5)
+
+
+# --- the hard limit
+
+LIMIT = 500  # milliseconds
+
+
+def test_beyond_the_limit_the_holders_are_told_to_end_and_it_closes(store):
+    process = holder(HOLDS["file"] + "\nheld.write('unsaved')\nimport signal\n"
+                     "signal.signal(signal.SIGTERM, lambda *_: (held.close(), sys.exit(7)))",
+                     store.mount, uid=4501, gid=GROUP)
+    began = time.monotonic()
+    store.order("CLOSE", limit=LIMIT)
+    store.wait("BUSY")
+    forced = store.wait_until("FORCED")
+    assert time.monotonic() - began >= LIMIT / 1000
+    assert (forced.get("PROCESS"), forced.get("USER_ID")) == (process.pid, 4501)
+    assert store.wait_until("CLOSED").get("FAILURE") is None
+    assert process.wait(DEADLINE) == 7, "it was asked, not killed"
+    end_of(process)
+    store.open()
+    assert (store.mount / "held").read_text() == "unsaved"
+
+
+def test_who_does_not_end_keeps_no_key_alive_and_is_not_killed(store):
+    process = holder("import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" +
+                     HOLDS["file"], store.mount)
+    store.order("CLOSE", limit=LIMIT)
+    store.wait("BUSY")
+    store.wait_until("FORCED")
+    closed = store.wait_until("CLOSED")
+    assert closed.get("FAILURE") == wire.KEEPER_FAILURES["KEEPER_LIMIT"]
+    assert is_shut(store) and process.poll() is None
+    end_of(process)
+    store.open()
+
+
+def test_a_mount_namespace_apart_keeps_no_key_beyond_the_limit(store):
+    process = subprocess.Popen(["unshare", "--mount", "--propagation", "private", "/bin/sh", "-c",
+                                "echo ready; read line"], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n"
+    store.order("CLOSE", limit=LIMIT)
+    assert store.wait_until("CLOSED").get("FAILURE") == wire.KEEPER_FAILURES["KEEPER_LIMIT"]
+    assert not running("gocryptfs")
+    process.stdin.close()
+    process.wait(DEADLINE)
+
+
+def test_an_opening_in_time_saves_the_holders(store):
+    process = holder(HOLDS["file"], store.mount)
+    store.order("CLOSE", limit=LIMIT)
+    store.wait("BUSY")
+    store.open()
+    assert store.silent(2 * LIMIT / 1000) and process.poll() is None
+    end_of(process)
+    store.close()
 
 
 # --- dying

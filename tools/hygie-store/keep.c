@@ -64,6 +64,11 @@ static void become_shut(struct keep *keep)
 	keep->close_asked = false;
 	keep->slow = false;
 	keep->lasts = false;
+	keep->limit = sd_event_source_disable_unref(keep->limit);
+	keep->forced = false;
+	keep->cut = false;
+	idle_free(keep->idle);
+	keep->idle = NULL;
 	keep_set_state(keep, SHUT);
 }
 
@@ -91,7 +96,9 @@ static void on_mounted(void *context)
 	log_info("%s is open at %s", keep->name, keep->mount);
 	keep_say(keep, 0, report_plain(WIRE_KEEPER_OPENED));
 	if (keep->close_asked)
-		keep_close(keep, 0);
+		keep_close(keep, 0, keep->close_limit);
+	else
+		keep_watch_idle(keep);
 }
 
 /* What to say of a gocryptfs that ended before it served. */
@@ -126,8 +133,9 @@ static void on_ended(void *context, int status)
 	struct keep *keep = context;
 	enum state before = keep->state;
 	enum keeper_failure failure = failure_of(keep, status);
+	enum keeper_failure why = 0;
 	char text[HYGIE_TEXT_MAX];
-	bool asked = keep->close_asked;
+	bool asked = keep->close_asked, cut = keep->cut;
 	int r = record_clear(keep->record, keep->name);
 
 	(void)snprintf(text, sizeof(text), "gocryptfs ended with status %d: %.300s",
@@ -139,12 +147,14 @@ static void on_ended(void *context, int status)
 		keep_fail(keep, 0, failure, text); /* who asked may be another by now */
 	else
 		log_info("%s is closed", keep->name);
-	if (before == OPEN || before == CLOSING)
+	if (!cut && (before == OPEN || before == CLOSING))
 		log_warning("%s: %s", keep->name, text);
+	if (before == OPEN || before == CLOSING)
+		why = KEEPER_DIED;
+	if (cut)
+		why = KEEPER_LIMIT;
 	if (before != OPENING || asked)
-		keep_say(keep, 0,
-			 report_closed(before == OPEN || before == CLOSING ? KEEPER_DIED
-									   : 0));
+		keep_say(keep, 0, report_closed(why));
 	open_waiting(keep);
 	keep->listener->shut(keep->context);
 }
@@ -181,6 +191,14 @@ static int take_note(struct keep *keep, const struct wire_message *order)
 	return 0;
 }
 
+/* A number of milliseconds that need not be there. */
+static uint32_t take_ms(const struct wire_message *order, uint16_t tag)
+{
+	uint32_t ms = 0;
+
+	return wire_get_u32(order, tag, &ms) < 0 ? 0 : ms;
+}
+
 static int take_place(struct keep *keep, const struct wire_message *order,
 		      char ret_cipher[HYGIE_PATH_MAX], struct secret **ret_secret)
 {
@@ -207,6 +225,7 @@ static int begin_opening(struct keep *keep, const struct wire_message *order,
 	*failure = KEEPER_FAULT;
 	if (r == 0)
 		r = take_note(keep, order);
+	keep->idle_ms = take_ms(order, TAG_IDLE);
 	(void)snprintf(text, size, "%s", error_text(-r));
 	if (r < 0)
 		return r;
@@ -269,6 +288,8 @@ static void order_open(struct keep *keep, unsigned peer, const struct wire_messa
 {
 	if (keep->state == OPEN || keep->state == CLOSING) {
 		keep_reprieve(keep);
+		keep->idle_ms = take_ms(order, TAG_IDLE);
+		keep_watch_idle(keep);
 		if (take_note(keep, order) < 0)
 			keep_fail(keep, peer, KEEPER_FAULT, "a note that is none");
 		else
@@ -359,7 +380,7 @@ void keep_order(struct keep *keep, unsigned peer, const struct wire_message *ord
 				      keep->since, &keep->holders));
 		break;
 	case WIRE_KEEPER_CLOSE:
-		keep_close(keep, peer);
+		keep_close(keep, peer, take_ms(order, TAG_LIMIT));
 		break;
 	default:
 		break;
@@ -374,7 +395,7 @@ bool keep_is_shut(const struct keep *keep)
 void keep_end(struct keep *keep)
 {
 	if (keep->state != SHUT)
-		keep_close(keep, 0);
+		keep_close(keep, 0, 0);
 }
 
 int keep_new(sd_event *loop, const char *name, const struct keep_listener *listener,
@@ -410,6 +431,8 @@ void keep_free(struct keep *keep)
 	keep_forget_waiting(keep);
 	vigil_free(keep->vigil);
 	(void)sd_event_source_disable_unref(keep->timer);
+	(void)sd_event_source_disable_unref(keep->limit);
+	idle_free(keep->idle);
 	cipher_free(keep->cipher);
 	if (keep->record >= 0)
 		(void)close(keep->record);

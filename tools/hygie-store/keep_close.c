@@ -3,7 +3,7 @@
  * Closing a store: unmounting it, for as long as it takes, and the end of gocryptfs.
  */
 #include "hygie-store/keep_own.h"
-
+#include "hygie-store/limit.h"
 #include "libhygie/error_text.h"
 #include "libhygie/log.h"
 
@@ -12,6 +12,7 @@
 
 #define ENDING_US 2000000ull
 #define RETRY_US 10000000ull
+#define FORCED_US 5000000ull /* from SIGTERM to the end of gocryptfs */
 
 static void try_close(void *context);
 
@@ -136,14 +137,88 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
-void keep_close(struct keep *keep, unsigned peer)
+/* ---- the limit ---- */
+
+static int on_limit(sd_event_source *source, uint64_t usec, void *userdata);
+
+static void set_limit(struct keep *keep, uint64_t wait)
+{
+	keep->limit = sd_event_source_disable_unref(keep->limit);
+	if (sd_event_add_time_relative(keep->loop, &keep->limit, CLOCK_MONOTONIC, wait, 0,
+				       on_limit, keep) < 0)
+		log_error("no memory for a timer");
+}
+
+/* Who holds it is told to end, has five seconds for it, and then there is no store. */
+static int on_limit(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	static struct holders told;
+	struct keep *keep = userdata;
+
+	(void)source;
+	(void)usec;
+	keep->limit = sd_event_source_disable_unref(keep->limit);
+	if (keep->forced) {
+		log_warning("%s: gocryptfs is ended, and the key with it", keep->mount);
+		keep->cut = true;
+		cipher_kill(keep->cipher);
+		return 0;
+	}
+	keep->forced = true;
+	if (limit_terminate(keep->device, cipher_pid(keep->cipher), &told) < 0)
+		told.count = 0;
+	keep_say(keep, 0, report_forced(&told));
+	set_limit(keep, FORCED_US);
+	return 0;
+}
+
+static void forget_limit(struct keep *keep)
+{
+	keep->limit = sd_event_source_disable_unref(keep->limit);
+	keep->forced = false;
+}
+
+/* ---- idle ---- */
+
+static void on_idle(void *context)
+{
+	keep_say(context, 0, report_plain(WIRE_KEEPER_IDLE));
+}
+
+void keep_watch_idle(struct keep *keep)
+{
+	int r = 0;
+
+	idle_free(keep->idle);
+	keep->idle = NULL;
+	if (keep->idle_ms > 0)
+		r = idle_new(keep->loop, keep->mount, keep->idle_ms * 1000ull, on_idle,
+			     keep, &keep->idle);
+	if (r < 0)
+		log_error("%s: it does not close by itself when it is not used: %s",
+			  keep->mount, error_text(-r));
+}
+
+static void forget_idle(struct keep *keep)
+{
+	idle_free(keep->idle);
+	keep->idle = NULL;
+}
+
+/* ---- orders ---- */
+
+void keep_close(struct keep *keep, unsigned peer, uint32_t limit_ms)
 {
 	switch (keep->state) {
 	case OPENING:
 		keep->close_asked = true;
+		keep->close_limit = limit_ms;
 		break;
 	case OPEN:
 		keep_set_state(keep, CLOSING);
+		forget_idle(keep);
+		if (limit_ms > 0)
+			set_limit(keep, limit_ms * 1000ull);
 		try_close(keep);
 		break;
 	case CLOSING:
@@ -158,6 +233,7 @@ void keep_close(struct keep *keep, unsigned peer)
 
 void keep_reprieve(struct keep *keep)
 {
+	forget_limit(keep);
 	vigil_free(keep->vigil);
 	keep->vigil = NULL;
 	keep->timer = sd_event_source_disable_unref(keep->timer);

@@ -6,6 +6,7 @@
 
 #include "hygie-store/cipher.h"
 #include "hygie-store/holders.h"
+#include "hygie-store/idle.h"
 #include "hygie-store/keep.h"
 #include "hygie-store/place.h"
 #include "hygie-store/report.h"
@@ -23,6 +24,7 @@ struct keep {
 	char stuck[PLACE_POINT_SIZE]; /* where it was not unmounted last */
 	enum state state;
 	bool close_asked;             /* while it was opening */
+	uint32_t close_limit;         /* and with that limit */
 	bool slow;                    /* gocryptfs was killed for it */
 	bool lasts;                   /* its ending, longer than is usual */
 	unsigned asker;               /* of INIT or OPEN */
@@ -33,6 +35,11 @@ struct keep {
 	struct vigil *vigil;
 	struct holders holders; /* as told last */
 	sd_event_source *timer;
+	sd_event_source *limit; /* of the closing; then of those who were told to end */
+	bool forced;            /* they were */
+	bool cut;               /* gocryptfs was ended under them */
+	struct idle *idle;
+	uint32_t idle_ms;
 	dev_t device;
 	uint64_t since;
 	uint8_t note[HYGIE_NOTE_MAX];
@@ -48,7 +55,9 @@ const char *keep_word(const struct keep *keep);
 void keep_set_state(struct keep *keep, enum state state);
 
 /* KEEPER_CLOSE, of that peer. */
-void keep_close(struct keep *keep, unsigned peer);
+void keep_close(struct keep *keep, unsigned peer, uint32_t limit_ms);
+/* Looks whether it is used, from now on, if that is wanted. */
+void keep_watch_idle(struct keep *keep);
 /* Takes a close back that is not done: it is open, or stays so. */
 void keep_reprieve(struct keep *keep);
 /* An OPEN that waits for the ending is let go. */

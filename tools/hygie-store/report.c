@@ -43,13 +43,24 @@ static void add_holders(struct wire_message *report, const struct holders *holde
 	}
 }
 
-struct wire_message *report_busy(const struct holders *holders)
+static struct wire_message *report_programs(enum wire_type type,
+					    const struct holders *holders)
 {
-	struct wire_message *report = report_plain(WIRE_KEEPER_BUSY);
+	struct wire_message *report = report_plain(type);
 
 	if (report)
 		add_holders(report, holders);
 	return report;
+}
+
+struct wire_message *report_busy(const struct holders *holders)
+{
+	return report_programs(WIRE_KEEPER_BUSY, holders);
+}
+
+struct wire_message *report_forced(const struct holders *holders)
+{
+	return report_programs(WIRE_KEEPER_FORCED, holders);
 }
 
 struct wire_message *report_state(const char *state, const void *note, size_t size,

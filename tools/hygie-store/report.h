@@ -15,5 +15,6 @@ struct wire_message *report_plain(enum wire_type type);
 struct wire_message *report_failed(enum keeper_failure failure, const char *text);
 struct wire_message *report_closed(enum keeper_failure failure);
 struct wire_message *report_busy(const struct holders *holders);
+struct wire_message *report_forced(const struct holders *holders);
 struct wire_message *report_state(const char *state, const void *note, size_t size,
 				  uint64_t since, const struct holders *holders);

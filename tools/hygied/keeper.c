@@ -100,6 +100,8 @@ static int read_report(const struct wire_message *message, struct keeper_event *
 		{ WIRE_KEEPER_BUSY, KEEPER_BUSY },
 		{ WIRE_KEEPER_CLOSED, KEEPER_CLOSED },
 		{ WIRE_KEEPER_STATE, KEEPER_STATE },
+		{ WIRE_KEEPER_IDLE, KEEPER_IDLE },
+		{ WIRE_KEEPER_FORCED, KEEPER_FORCED },
 	};
 	uint32_t failure = 0;
 	int r;
@@ -385,7 +387,7 @@ int keeper_init(struct keeper *keeper, const struct keeper_place *place,
 	return wire_send(keeper->fd, order);
 }
 
-int keeper_open(struct keeper *keeper, const struct keeper_place *place,
+int keeper_open(struct keeper *keeper, const struct keeper_place *place, uint32_t idle,
 		const struct secret *secret, const void *note, size_t size)
 {
 	cleanup_message struct wire_message *order = NULL;
@@ -395,6 +397,8 @@ int keeper_open(struct keeper *keeper, const struct keeper_place *place,
 		return r;
 	wire_add_secret(order, TAG_SECRET, secret);
 	wire_add_bytes(order, TAG_NOTE, note, size);
+	if (idle)
+		wire_add_u32(order, TAG_IDLE, idle * 1000);
 	return wire_send(keeper->fd, order);
 }
 
@@ -414,9 +418,16 @@ int keeper_ask(struct keeper *keeper)
 	return order_send(keeper, WIRE_KEEPER_STATUS);
 }
 
-int keeper_close(struct keeper *keeper)
+int keeper_close(struct keeper *keeper, unsigned limit)
 {
-	return order_send(keeper, WIRE_KEEPER_CLOSE);
+	cleanup_message struct wire_message *order = NULL;
+	int r = order_new(keeper, WIRE_KEEPER_CLOSE, NULL, &order);
+
+	if (r < 0)
+		return r;
+	if (limit)
+		wire_add_u32(order, TAG_LIMIT, limit);
+	return wire_send(keeper->fd, order);
 }
 
 int keepers_each(void (*each)(void *context, const char *name), void *context)

@@ -27,7 +27,9 @@ enum keeper_event_kind {
 	KEEPER_OPENED,
 	KEEPER_BUSY,
 	KEEPER_CLOSED,
-	KEEPER_STATE, /* the answer to keeper_ask */
+	KEEPER_STATE,  /* the answer to keeper_ask */
+	KEEPER_IDLE,   /* nobody used it for the idle time */
+	KEEPER_FORCED, /* the limit is over: these were told to end */
 };
 
 /* A program that keeps the store from being closed. */
@@ -86,11 +88,13 @@ void keeper_free(struct keeper *keeper);
  */
 int keeper_init(struct keeper *keeper, const struct keeper_place *place,
 		const struct secret *secret) must_check;
-int keeper_open(struct keeper *keeper, const struct keeper_place *place,
+/* `idle`: seconds without use until IDLE; 0: never. */
+int keeper_open(struct keeper *keeper, const struct keeper_place *place, uint32_t idle,
 		const struct secret *secret, const void *note, size_t size) must_check;
 int keeper_note(struct keeper *keeper, const void *note, size_t size) must_check;
 int keeper_ask(struct keeper *keeper) must_check;
-int keeper_close(struct keeper *keeper) must_check;
+/* `limit`: milliseconds that it may be busy; 0: as long as it is. */
+int keeper_close(struct keeper *keeper, unsigned limit) must_check;
 
 /* Calls back with the name of each store whose keeper has a socket. 0 or negative errno. */
 int keepers_each(void (*each)(void *context, const char *name), void *context) must_check;

@@ -110,7 +110,8 @@ static void give_secret(struct open_store *store)
 	struct keeper_place place = { .cipher = store->cipher, .mount = store->mount };
 	char note[HYGIE_NOTE_MAX];
 	size_t size = store_state_write(&store->state, note);
-	int r = keeper_open(store->keeper, &place, store->secret, note, size);
+	int r = keeper_open(store->keeper, &place, store->idle, store->secret, note,
+			    size);
 
 	forget_secret(store);
 	if (r < 0 && !attach_again(store, error_text(-r)))
@@ -184,7 +185,7 @@ static void order_close(struct open_store *store)
 	stores_audit(store->name, "store-close", HYGIE_OK, "nobody holds it any more");
 	if (!store->connected)
 		return;
-	r = keeper_close(store->keeper);
+	r = keeper_close(store->keeper, store->stores->hygied->settings.store.hard_limit);
 	if (r < 0 && !attach_again(store, error_text(-r)))
 		log_error("store %s: its keeper takes no order", store->name);
 }
@@ -330,10 +331,21 @@ static void take_closed(struct open_store *store, enum keeper_failure failure)
 	/* While it opens anew: of the closing before. */
 	if (store->state.phase == STORE_OPEN || store->state.phase == STORE_CLOSING)
 		stores_audit(store->name, "store-closed",
-			     failure ? HYGIE_FAULT : HYGIE_OK,
+			     failure == KEEPER_LIMIT ? HYGIE_TIMED_OUT
+			     : failure               ? HYGIE_FAULT
+						     : HYGIE_OK,
 			     failure ? stores_failure_word(failure) : NULL);
 	store->holder_count = 0;
 	open_store_settle(store, store_state_said(&store->state, KEEPER_CLOSED));
+}
+
+/* Everybody lets go: who wants it again proves himself again. */
+static void take_idle(struct open_store *store)
+{
+	if (store->state.phase != STORE_OPEN)
+		return;
+	stores_audit(store->name, "store-idle", HYGIE_OK, "nobody used it");
+	open_store_settle(store, store_state_close(&store->state, true, 0));
 }
 
 static void ask(struct open_store *store)
@@ -384,8 +396,16 @@ static void on_keeper(void *context, const struct keeper_event *event)
 		break;
 	case KEEPER_BUSY:
 		take_holders(store, event);
-		stores_audit_busy(store->name, store->holders, store->holder_count);
+		stores_audit_holders(store->name, "store-busy", store->holders,
+				     store->holder_count);
 		open_store_settle(store, store_state_said(&store->state, KEEPER_BUSY));
+		break;
+	case KEEPER_IDLE:
+		take_idle(store);
+		break;
+	case KEEPER_FORCED:
+		stores_audit_holders(store->name, "store-forced", event->holders,
+				     event->holder_count);
 		break;
 	case KEEPER_CLOSED:
 		take_closed(store, event->failure);

@@ -23,6 +23,7 @@ struct open_store {
 	struct open_store *next;
 	char name[STORE_NAME_MAX + 1];
 	char cipher[STORE_PATH_SIZE], mount[STORE_PATH_SIZE];
+	uint32_t idle; /* seconds; 0: it does not close by itself */
 	struct store_state state;
 	struct keeper *keeper;
 	bool connected;    /* and it has said what it has open */

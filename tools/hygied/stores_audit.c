@@ -30,13 +30,14 @@ const char *stores_failure_word(enum keeper_failure failure)
 		[KEEPER_WRONG_TIME] = "it is being closed",
 		[KEEPER_DIED] = "gocryptfs ended, and nobody had asked for it",
 		[KEEPER_MISSING] = "gocryptfs is not installed",
+		[KEEPER_LIMIT] = "it was busy beyond the limit; gocryptfs was ended",
 	};
 
 	return (size_t)failure < array_size(words) ? words[failure] : words[0];
 }
 
-void stores_audit_busy(const char *store, const struct keeper_holder *holders,
-		       size_t count)
+void stores_audit_holders(const char *store, const char *event,
+			  const struct keeper_holder *holders, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		const struct keeper_holder *holder = &holders[i];
@@ -44,7 +45,7 @@ void stores_audit_busy(const char *store, const struct keeper_holder *holders,
 
 		(void)snprintf(pid, sizeof(pid), "%d", (int)holder->pid);
 		(void)snprintf(uid, sizeof(uid), "%u", holder->uid);
-		log_audit("store-busy", HYGIE_TIMED_OUT,
+		log_audit(event, HYGIE_TIMED_OUT,
 			  (const struct log_field[]){
 				  { "HYGIE_STORE", store },
 				  { "HYGIE_HOLDER_PID", pid },

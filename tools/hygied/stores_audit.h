@@ -12,8 +12,8 @@ void stores_audit(const char *store, const char *event, enum hygie_outcome outco
 		  const char *detail);
 
 /* A "store-busy" line for each program that keeps it from being closed. */
-void stores_audit_busy(const char *store, const struct keeper_holder *holders,
-		       size_t count);
+void stores_audit_holders(const char *store, const char *event,
+			  const struct keeper_holder *holders, size_t count);
 
 /* Why a keeper did not do what it was told, in English words for the audit. */
 const char *stores_failure_word(enum keeper_failure failure);

@@ -78,17 +78,22 @@ enum wire_type {
 	WIRE_REPORT_DONE = 0x0404,
 	WIRE_REPORT_FAILED = 0x0405,
 
-	WIRE_KEEPER_INIT = 0x0501,   /* TAG_CIPHER, TAG_MOUNT, TAG_GROUP_ID, TAG_SECRET */
-	WIRE_KEEPER_OPEN = 0x0502,   /* TAG_CIPHER, TAG_MOUNT, TAG_SECRET, TAG_NOTE */
+	WIRE_KEEPER_INIT = 0x0501, /* TAG_CIPHER, TAG_MOUNT, TAG_GROUP_ID, TAG_SECRET */
+	WIRE_KEEPER_OPEN =
+		0x0502, /* TAG_CIPHER, TAG_MOUNT, TAG_SECRET, TAG_NOTE, TAG_IDLE */
 	WIRE_KEEPER_NOTE = 0x0503,   /* TAG_NOTE */
 	WIRE_KEEPER_STATUS = 0x0504, /* answered by STATE */
-	WIRE_KEEPER_CLOSE = 0x0505,  /* answered by CLOSED or BUSY, then CLOSED */
+	WIRE_KEEPER_CLOSE =
+		0x0505, /* TAG_LIMIT; answered by CLOSED or BUSY, then CLOSED */
 	WIRE_KEEPER_DONE = 0x0601,   /* of INIT, NOTE */
 	WIRE_KEEPER_FAILED = 0x0602, /* TAG_FAILURE; TAG_TEXT for the log */
 	WIRE_KEEPER_OPENED = 0x0603,
 	WIRE_KEEPER_BUSY = 0x0604,   /* a group of TAG_PROCESS for each program */
 	WIRE_KEEPER_CLOSED = 0x0605, /* TAG_FAILURE: KEEPER_DIED, where nobody asked */
-	WIRE_KEEPER_STATE = 0x0606,  /* TAG_STATE, TAG_NOTE, TAG_SINCE; groups as BUSY */
+	WIRE_KEEPER_IDLE = 0x0607,   /* nobody used it for that long */
+	WIRE_KEEPER_FORCED =
+		0x0608, /* the limit is over: groups as BUSY were told to end */
+	WIRE_KEEPER_STATE = 0x0606, /* TAG_STATE, TAG_NOTE, TAG_SINCE; groups as BUSY */
 };
 
 enum wire_tag {
@@ -187,6 +192,8 @@ enum wire_tag {
 	TAG_FILE = 0x76,    /* string, printable */
 	TAG_FAILURE = 0x77, /* u32, enum keeper_failure */
 	TAG_COUNT = 0x78,   /* u32: how many sessions hold a store open */
+	TAG_IDLE = 0x79,    /* u32, ms without use until IDLE is told; 0: never */
+	TAG_LIMIT = 0x7A,   /* u32, ms that a closing may last; 0: any time */
 };
 
 /* Why a store's keeper did not do what it was told. */
@@ -199,6 +206,7 @@ enum keeper_failure {
 	KEEPER_WRONG_TIME,   /* not in this state: opening, closing, not open */
 	KEEPER_DIED,         /* gocryptfs ended, and nobody had asked for it */
 	KEEPER_MISSING,      /* gocryptfs is not installed */
+	KEEPER_LIMIT,        /* gocryptfs was ended: it was busy beyond the limit */
 };
 
 /* TAG_STATE of KEEPER_STATE. */

@@ -251,6 +251,10 @@ static const struct config_key keys[] = {
 	{ "store", "grace", config_parse_duration, field_of(store.grace),
 	  .default_text = "10min", .minimum = 0, .maximum = 24L * 3600 * SECOND,
 	  .documentation = "how long its card may be out before a store closes" },
+	{ "store", "hard_limit", config_parse_duration, field_of(store.hard_limit),
+	  .default_text = "0", .minimum = 0, .maximum = 24L * 3600 * SECOND,
+	  .documentation =
+		  "how long a store may stay busy; then its programs are ended; 0: any time" },
 
 	{ "helper", "user", parse_helper_user, field_of(helper_user),
 	  .default_text = "hygie-token",

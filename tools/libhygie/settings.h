@@ -90,6 +90,7 @@ struct settings {
 	struct settings_store {
 		struct settings_services services;
 		unsigned grace;
+		unsigned hard_limit; /* 0: none */
 	} store;
 
 	/* [helper] */

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Seeing use by a fanotify mark that is taken away by the first event; see idle.h.
+ */
+#include "hygie-store/idle.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/fanotify.h>
+#include <time.h>
+
+#define SPANS 4 /* in the idle time */
+
+struct idle {
+	sd_event *loop;
+	char mount[256];
+	int events;
+	bool listens;
+	uint64_t after, used; /* microseconds; of monotonic time */
+	sd_event_source *on_events, *timer;
+	idle_callback callback;
+	void *context;
+};
+
+static uint64_t now_us(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static int listen_again(struct idle *idle)
+{
+	if (fanotify_mark(idle->events, FAN_MARK_ADD | FAN_MARK_MOUNT,
+			  FAN_OPEN | FAN_ACCESS | FAN_MODIFY | FAN_CLOSE | FAN_ONDIR,
+			  AT_FDCWD, idle->mount) < 0)
+		return -errno;
+	idle->used = now_us();
+	idle->listens = true;
+	return 0;
+}
+
+/* Each event comes with the file open, which would be a use of our own making. */
+static int on_events(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	struct idle *idle = userdata;
+	struct fanotify_event_metadata events[64];
+	ssize_t size;
+
+	(void)source;
+	(void)revents;
+	(void)fanotify_mark(fd, FAN_MARK_FLUSH | FAN_MARK_MOUNT, 0, AT_FDCWD, NULL);
+	idle->listens = false;
+	while ((size = read(fd, events, sizeof(events))) > 0) {
+		const struct fanotify_event_metadata *event = events;
+
+		while (FAN_EVENT_OK(event, size)) {
+			if (event->fd >= 0)
+				(void)close(event->fd);
+			event = FAN_EVENT_NEXT(event, size);
+		}
+	}
+	return 0;
+}
+
+static int on_span(sd_event_source *source, uint64_t usec, void *userdata);
+
+static int begin_span(struct idle *idle)
+{
+	uint64_t span = idle->after / SPANS;
+
+	idle->timer = sd_event_source_disable_unref(idle->timer);
+	return sd_event_add_time_relative(idle->loop, &idle->timer, CLOCK_MONOTONIC, span,
+					  span / 10, on_span, idle);
+}
+
+/* The callback comes last: it may free us. */
+static int on_span(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct idle *idle = userdata;
+	int r = begin_span(idle);
+
+	(void)source;
+	(void)usec;
+	if (!idle->listens)
+		return r < 0 ? r : listen_again(idle);
+	if (now_us() - idle->used >= idle->after)
+		idle->callback(idle->context);
+	return r;
+}
+
+int idle_new(sd_event *loop, const char *mount, uint64_t after_us, idle_callback callback,
+	     void *context, struct idle **ret_idle)
+{
+	struct idle *idle = calloc(1, sizeof(*idle));
+	int r;
+
+	if (!idle)
+		return -ENOMEM;
+	idle->loop = loop;
+	idle->after = after_us;
+	idle->callback = callback;
+	idle->context = context;
+	(void)snprintf(idle->mount, sizeof(idle->mount), "%s", mount);
+	idle->events =
+		fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK, O_CLOEXEC);
+	r = idle->events < 0 ? -errno : listen_again(idle);
+	if (r >= 0)
+		r = sd_event_add_io(loop, &idle->on_events, idle->events, EPOLLIN,
+				    on_events, idle);
+	if (r >= 0)
+		r = begin_span(idle);
+	if (r < 0) {
+		idle_free(idle);
+		return r;
+	}
+	*ret_idle = idle;
+	return 0;
+}
+
+void idle_free(struct idle *idle)
+{
+	if (!idle)
+		return;
+	(void)sd_event_source_disable_unref(idle->on_events);
+	(void)sd_event_source_disable_unref(idle->timer);
+	if (idle->events >= 0)
+		(void)close(idle->events);
+	free(idle);
+}
