@@ -13,3 +13,11 @@ $(BUILD)/tests/notified: $(call objects,tests/machine/notified.c)
 	@mkdir -p $(@D)
 	@echo "  link $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(call libs,libsystemd)
+
+# hygied killed at a call.
+EXTRA_TEST_PROGRAMS += $(BUILD)/tests/kill-at.so
+
+$(BUILD)/tests/kill-at.so: $(call objects,tests/machine/kill_at.c)
+	@mkdir -p $(@D)
+	@echo "  link $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -shared -o $@ $^ -ldl
