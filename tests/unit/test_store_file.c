@@ -357,6 +357,27 @@ static void certificates_of_nobody_are_tidied_away(void **state)
 	}
 }
 
+/* Loaded before a person was asked something, saved after it: another was there. */
+static void what_another_has_written_meanwhile_is_not_written_over(void **state)
+{
+	cleanup_store struct store *made = store_made(state, 2);
+	cleanup_store struct store *first = loaded(state), *second = loaded(state);
+	cleanup_store struct store *after = NULL;
+
+	first->rotate = true;
+	assert_int_equal(store_save(folder_of(state), first), 0);
+	second->holders[BOB].state = RIGHT_LEAVING;
+	assert_int_equal(store_save(folder_of(state), second), -ESTALE);
+	assert_int_equal(store_save(folder_of(state), made), -ESTALE);
+	first->idle = 60; /* its own it may change again */
+	assert_int_equal(store_save(folder_of(state), first), 0);
+	after = loaded(state);
+	assert_true(after->rotate && after->idle == 60);
+	assert_int_equal(after->holders[BOB].state, RIGHT_HELD);
+	assert_int_equal(unlink(scratch_path(state, NAME "/store.ini")), 0);
+	assert_int_equal(store_save(folder_of(state), first), -ESTALE);
+}
+
 static void what_could_not_be_read_back_is_not_written(void **state)
 {
 	cleanup_store struct store *store = store_made(state, 1);
@@ -394,6 +415,7 @@ int main(void)
 		scratch_test(an_envelope_or_certificate_that_is_another_is_refused),
 		scratch_test(each_store_is_told_also_one_that_cannot_be_read),
 		scratch_test(certificates_of_nobody_are_tidied_away),
+		scratch_test(what_another_has_written_meanwhile_is_not_written_over),
 		scratch_test(what_could_not_be_read_back_is_not_written),
 	};
 

@@ -12,6 +12,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/evp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -91,6 +92,16 @@ int store_file_write(const char *folder, const char *name, const char *file,
 	return r < 0 ? r : durable_write(path, 0600, bytes, size);
 }
 
+static int text_hash(const char *text, size_t size, uint8_t ret_hash[HYGIE_KEY_ID_SIZE])
+{
+	size_t length = 0;
+
+	return EVP_Q_digest(NULL, "SHA256", NULL, text, size, ret_hash, &length) == 1 &&
+			       length == HYGIE_KEY_ID_SIZE
+		       ? 0
+		       : -ENOMEM;
+}
+
 int store_load(const char *folder, const char *name, struct store **ret_store,
 	       struct file_error *ret_error)
 {
@@ -106,21 +117,56 @@ int store_load(const char *folder, const char *name, struct store **ret_store,
 	r = store_ini_parse(text, size, name, ret_store, &why);
 	if (r < 0)
 		return file_fail(ret_error, r, "%s/%s/%s", folder, name, why.text);
-	return 0;
+	r = text_hash(text, size, (*ret_store)->seen);
+	if (r < 0) {
+		store_free(*ret_store);
+		*ret_store = NULL;
+	}
+	return r;
 }
 
-int store_save(const char *folder, const struct store *store)
+int store_save(const char *folder, struct store *store)
 {
 	return store_save_at(folder, store->name, store);
 }
 
-int store_save_at(const char *folder, const char *place, const struct store *store)
+/* Whether store.ini is still the one that `store` came from. */
+static int store_is_fresh(const char *folder, const char *place,
+			  const struct store *store)
 {
+	uint8_t now[HYGIE_KEY_ID_SIZE] = { 0 };
+	cleanup_free char *text = NULL;
+	size_t size;
+	int r = store_file_read(folder, place, "store.ini", STORE_INI_MAX, &text, &size,
+				NULL);
+
+	if (r < 0 && r != -ENOENT)
+		return r;
+	if (r == 0)
+		r = text_hash(text, size, now);
+	else
+		r = 0;
+	if (r < 0)
+		return r;
+	return memcmp(now, store->seen, sizeof(now)) == 0 ? 0 : -ESTALE;
+}
+
+int store_save_at(const char *folder, const char *place, struct store *store)
+{
+	uint8_t hash[HYGIE_KEY_ID_SIZE];
 	cleanup_free char *text = NULL;
 	size_t size;
 	int r = store_ini_format(store, &text, &size);
 
-	return r < 0 ? r : store_file_write(folder, place, "store.ini", text, size);
+	if (r == 0)
+		r = text_hash(text, size, hash);
+	if (r == 0)
+		r = store_is_fresh(folder, place, store);
+	if (r == 0)
+		r = store_file_write(folder, place, "store.ini", text, size);
+	if (r == 0)
+		memcpy(store->seen, hash, sizeof(hash));
+	return r;
 }
 
 static int call_with_store(const char *folder, const char *name, store_callback callback,

@@ -59,6 +59,8 @@ struct store {
 	uint8_t recovery[HYGIE_KEY_ID_SIZE]; /* SHA-256 of the recovery key's SPKI */
 	size_t count;
 	struct store_holder *holders; /* owned, `count` of them */
+	/* SHA-256 of the file that this is; zero: of none yet. For store_save(). */
+	uint8_t seen[HYGIE_KEY_ID_SIZE];
 };
 
 /*
@@ -71,13 +73,18 @@ int store_load(const char *folder, const char *name, struct store **ret_store,
 
 /*
  * Puts store.ini in place; the store's folder is there. 0; -EINVAL when a field cannot
- * be; an errno of the file system.
+ * be; -ESTALE when the file is another than `store` was loaded from or saved to, and
+ * nothing was written; an errno of the file system.
+ *
+ * Whoever changes a store loads, changes and saves it in one go, without going back to
+ * the event loop: hygied is one thread and the only writer, so no lock is needed. What
+ * was loaded before a person was asked something is old: load it anew. -ESTALE is the
+ * guard against forgetting that, and against an editor.
  */
-int store_save(const char *folder, const struct store *store) must_check;
+int store_save(const char *folder, struct store *store) must_check;
 
 /* The same into FOLDER/PLACE, of a store that is being made. */
-int store_save_at(const char *folder, const char *place,
-		  const struct store *store) must_check;
+int store_save_at(const char *folder, const char *place, struct store *store) must_check;
 
 /* Takes NULL. */
 void store_free(struct store *store);

@@ -16,8 +16,8 @@
 #include <time.h>
 
 struct planned {
-	struct store *store;
-	struct envelope *envelope;
+	struct store *store;       /* as it was before the PIN; anew after it */
+	struct envelope *envelope; /* what the card decrypts is in it */
 	struct envelope_task task;
 	const struct token_certificate *key; /* the card's */
 	struct secret *secret;
@@ -30,7 +30,6 @@ struct store_plan {
 	struct planned planned[STORE_PLAN_MAX];
 	struct card_task tasks[STORE_PLAN_MAX];
 	size_t count;
-	time_t now;
 };
 
 static const char *const verdicts[] = {
@@ -41,33 +40,40 @@ static const char *const verdicts[] = {
 	[ENVELOPE_OTHER_RECIPIENTS] = "has recipients that it was not sealed for",
 };
 
-/* The holder that one of the card's keys is, if he may open it now. */
+/* The holder that a key is, if it is `user`'s and he may open the store now. */
+static const struct store_holder *admit_key(const struct store *store,
+					    const struct token_certificate *key,
+					    const char *user)
+{
+	const struct store_holder *holder =
+		store_holder_find(store, certificate_key_id(key->certificate));
+	enum store_admission admission;
+
+	if (!holder)
+		return NULL;
+	if (strcmp(holder->user, user) != 0) {
+		log_warning("store %s: the card is %s's now, but the right is %s's: give "
+			    "it anew by \"hygie store add\"",
+			    store->name, user, holder->user);
+		return NULL;
+	}
+	admission = store_holder_admit(holder, time(NULL));
+	if (admission == ADMISSION_OK || admission == ADMISSION_PENDING)
+		return holder;
+	log_info("store %s: %s is not let in: his right is over", store->name, user);
+	return NULL;
+}
+
 static const struct store_holder *find_holder(const struct store_plan *plan,
 					      const struct store *store,
 					      const struct token_certificate **ret_key)
 {
-	const struct token_certificate *key;
+	const struct store_holder *holder;
 
-	for (size_t i = 0; (key = card_certificate_at(plan->card, i)); i++) {
-		const struct store_holder *holder =
-			store_holder_find(store, certificate_key_id(key->certificate));
-		enum store_admission admission;
-
-		if (!holder)
-			continue;
-		if (strcmp(holder->user, plan->user) != 0) {
-			log_warning("store %s: the card is %s's now, but the right is "
-				    "%s's: give it anew by \"hygie store add\"",
-				    store->name, plan->user, holder->user);
-			continue;
-		}
-		admission = store_holder_admit(holder, plan->now);
-		if (admission == ADMISSION_OK || admission == ADMISSION_PENDING) {
-			*ret_key = key;
+	for (size_t i = 0; (*ret_key = card_certificate_at(plan->card, i)); i++) {
+		holder = admit_key(store, *ret_key, plan->user);
+		if (holder)
 			return holder;
-		}
-		log_info("store %s: %s is not let in: his right is over", store->name,
-			 holder->user);
 	}
 	return NULL;
 }
@@ -140,7 +146,6 @@ int store_plan_new(const struct card *card, const char *user, const char *name,
 	plan->card = card;
 	plan->user = user;
 	plan->name = name;
-	plan->now = time(NULL);
 	if (stores_each(STORE_FOLDER, on_store, plan) < 0)
 		log_warning("%s cannot be read", STORE_FOLDER);
 	plan->user = plan->name = NULL;
@@ -183,13 +188,13 @@ static void audit(const char *event, const struct planned *planned, const char *
 }
 
 static void complete(struct planned *planned, const struct envelope_opened *opened,
-		     const char *user, time_t now)
+		     const char *user)
 {
 	struct store_changes changes = { 0 };
 	struct file_error error = { "" };
 	char text[128];
 	int r = store_complete(STORE_FOLDER, planned->store, planned->envelope, opened,
-			       certificate_key_id(planned->key->certificate), now,
+			       certificate_key_id(planned->key->certificate), time(NULL),
 			       &changes, &error);
 
 	if (r < 0)
@@ -204,22 +209,52 @@ static void complete(struct planned *planned, const struct envelope_opened *open
 	audit("store-rights", planned, user, HYGIE_OK, text);
 }
 
-static void take(struct planned *planned, const struct secret *given, const char *user,
-		 time_t now)
+/*
+ * The store as it is now: the PIN took its time, and root may have changed the rights
+ * meanwhile, or another's opening sealed them. 0; -EACCES: the right is gone.
+ */
+static int renew(struct planned *planned, const char *user, uint64_t *ret_known)
 {
-	struct envelope_store expected = { planned->store->name,
-					   planned->store->generation };
-	struct envelope_opened opened = { .verdict = ENVELOPE_SHUT };
-	int r = given ? envelope_open(planned->envelope, &planned->task, given, &expected,
-				      &opened)
-		      : 0;
+	cleanup_store struct store *store = NULL;
+	struct file_error error = { "" };
+	int r = store_load(STORE_FOLDER, planned->store->name, &store, &error);
 
+	if (r < 0) {
+		log_warning("%s", error.text);
+		return r;
+	}
+	if (!admit_key(store, planned->key, user))
+		return -EACCES;
+	/* A store put back from a backup, or another one in its place. */
+	if (store->generation < planned->store->generation)
+		return -ESTALE;
+	*ret_known = planned->store->generation;
+	store_free(planned->store);
+	planned->store = store;
+	store = NULL;
+	return 0;
+}
+
+static void take(struct planned *planned, const struct secret *given, const char *user)
+{
+	/* The card decrypted from the envelope that was there before the PIN. */
+	struct envelope_store expected = { 0 };
+	struct envelope_opened opened = { .verdict = ENVELOPE_SHUT };
+	int r = renew(planned, user, &expected.generation);
+
+	expected.name = planned->store->name;
+	if (r == 0 && given)
+		r = envelope_open(planned->envelope, &planned->task, given, &expected,
+				  &opened);
 	if (r < 0 || opened.verdict != ENVELOPE_OPEN) {
 		audit("store-unsealed", planned, user, HYGIE_REFUSED,
 		      r < 0 ? error_text(-r) : verdicts[opened.verdict]);
+		secret_free(opened.secret);
 		return;
 	}
-	complete(planned, &opened, user, now);
+	/* A newer envelope is there already: what it opened for may not be carried on. */
+	if (opened.generation >= planned->store->generation)
+		complete(planned, &opened, user);
 	planned->secret = opened.secret;
 }
 
@@ -228,7 +263,7 @@ void store_plan_take(struct store_plan *plan, struct card *card, const char *use
 	for (size_t i = 0; i < plan->count; i++) {
 		cleanup_secret struct secret *given = card_take_secret(card, i);
 
-		take(&plan->planned[i], given, user, plan->now);
+		take(&plan->planned[i], given, user);
 	}
 }
 

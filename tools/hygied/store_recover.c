@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <openssl/evp.h>
 #include <stdio.h>
+#include <string.h>
 
 #define TYPE_MS (5 * 60 * 1000) /* 28 characters from a page */
 #define TRIES 3
@@ -20,7 +21,7 @@
 struct recovery {
 	struct hygied *hygied;
 	struct peer *peer;
-	struct store *store;
+	char name[STORE_NAME_MAX + 1];
 	unsigned tries;
 	sd_event_source *timer;
 };
@@ -30,17 +31,16 @@ static void recovery_free(void *self)
 	struct recovery *recovery = self;
 
 	if (!peer_is_finished(recovery->peer))
-		store_admin_audit(recovery->peer, EVENT, HYGIE_GAVE_UP,
-				  recovery->store->name, NULL);
+		store_admin_audit(recovery->peer, EVENT, HYGIE_GAVE_UP, recovery->name,
+				  NULL);
 	(void)sd_event_source_disable_unref(recovery->timer);
-	store_free(recovery->store);
 	free(recovery);
 }
 
 static void finish(struct recovery *recovery, enum hygie_outcome outcome,
 		   const char *text)
 {
-	store_admin_audit(recovery->peer, EVENT, outcome, recovery->store->name, NULL);
+	store_admin_audit(recovery->peer, EVENT, outcome, recovery->name, NULL);
 	peer_finish(recovery->peer, outcome, text);
 }
 
@@ -54,7 +54,7 @@ static int on_late(sd_event_source *source, uint64_t usec, void *userdata)
 
 static void ask(const struct recovery *recovery)
 {
-	const char *arguments[] = { recovery->store->name };
+	const char *arguments[] = { recovery->name };
 
 	peer_ask(recovery->peer, 0, TEXT_STORE_PASSPHRASE, arguments, 1);
 }
@@ -66,14 +66,14 @@ static void tell_done(struct recovery *recovery, const struct store_changes *cha
 
 	(void)snprintf(granted, sizeof(granted), "%zu", changes->granted);
 	(void)snprintf(removed, sizeof(removed), "%zu", changes->removed);
-	store_admin_audit(recovery->peer, EVENT, HYGIE_OK, recovery->store->name, NULL);
+	store_admin_audit(recovery->peer, EVENT, HYGIE_OK, recovery->name, NULL);
 	peer_finish_text(recovery->peer, HYGIE_OK, TEXT_STORE_RECOVERED, arguments, 2);
 }
 
 /* With the recovery key in hand. 0, and then it is finished; or a fault to be told. */
-static int recover(struct recovery *recovery, EVP_PKEY *key, struct file_error *error)
+static int recover(struct recovery *recovery, struct store *store, EVP_PKEY *key,
+		   struct file_error *error)
 {
-	struct store *store = recovery->store;
 	const struct envelope_store expected = { store->name, store->generation };
 	struct envelope_opened opened = { 0 };
 	struct envelope *envelope = NULL;
@@ -102,6 +102,7 @@ static int recover(struct recovery *recovery, EVP_PKEY *key, struct file_error *
 static void passphrase_take(struct recovery *recovery, const struct secret *typed)
 {
 	cleanup_secret struct secret *passphrase = NULL;
+	cleanup_store struct store *store = NULL; /* as it is after the typing */
 	struct file_error error = { "" };
 	cleanup_free char *locked = NULL;
 	EVP_PKEY *key = NULL;
@@ -118,8 +119,10 @@ static void passphrase_take(struct recovery *recovery, const struct secret *type
 		return;
 	}
 	if (r == 0)
-		r = store_recovery_locked(STORE_FOLDER, recovery->store->name, &locked,
-					  &size, &error);
+		r = store_load(STORE_FOLDER, recovery->name, &store, &error);
+	if (r == 0)
+		r = store_recovery_locked(STORE_FOLDER, recovery->name, &locked, &size,
+					  &error);
 	if (r == 0)
 		r = recovery_key_unlock(locked, size, passphrase, &key);
 	if (r == -EKEYREJECTED) {
@@ -129,10 +132,10 @@ static void passphrase_take(struct recovery *recovery, const struct secret *type
 		return;
 	}
 	if (r == 0)
-		r = recover(recovery, key, &error);
+		r = recover(recovery, store, key, &error);
 	EVP_PKEY_free(key);
 	if (r < 0)
-		store_admin_fail(recovery->peer, EVENT, recovery->store->name,
+		store_admin_fail(recovery->peer, EVENT, recovery->name,
 				 r == -ENOENT ? -EBADMSG : r, &error);
 }
 
@@ -151,20 +154,19 @@ static const struct dialogue recovery_dialogue = {
 void store_recover_serve(struct hygied *hygied, struct peer *peer,
 			 const struct wire_message *request)
 {
-	struct store *store = store_admin_load(peer, request, EVENT);
+	cleanup_store struct store *store = store_admin_load(peer, request, EVENT);
 	struct recovery *recovery;
 
 	if (!store)
 		return;
 	recovery = calloc(1, sizeof(*recovery));
 	if (!recovery) {
-		store_free(store);
 		peer_finish(peer, HYGIE_FAULT, NULL);
 		return;
 	}
 	recovery->hygied = hygied;
 	recovery->peer = peer;
-	recovery->store = store;
+	memcpy(recovery->name, store->name, sizeof(recovery->name));
 	peer_set_dialogue(peer, &recovery_dialogue, recovery);
 	if (sd_event_add_time(hygied->loop, &recovery->timer, CLOCK_MONOTONIC,
 			      deadline_after(TYPE_MS), 1000, on_late, recovery) < 0)

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What root changes while a person is being asked something, or while a card works, is not
+undone by what was read before; and nobody gains or keeps a right by it."""
+
+import pytest
+
+import station as st
+import wire
+from storesite import KEYS, site_at
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    yield from site_at(tmp_path_factory.mktemp("site"))
+
+
+class Dialogue:
+    """One with hygied, word by word."""
+
+    def __init__(self, request, **fields):
+        self.link = st.connect()
+        self.link.settimeout(st.PATIENCE)
+        self.link.sendall(wire.encode(request, fields))
+
+    def hear(self, *types):
+        while True:
+            data = self.link.recv(wire.MESSAGE_MAX)
+            assert data, "hygied hung up"
+            message = wire.decode(data)
+            if message.type in types:
+                return message
+
+    def prompt(self):
+        return self.hear("PROMPT", "RESULT")
+
+    def answer(self, text):
+        self.link.sendall(wire.encode("ANSWER", {"ANSWER": text.encode()}))
+
+    def outcome(self):
+        number = self.hear("RESULT").get("OUTCOME")
+        return next(name for name, value in wire.OUTCOMES.items() if value == number)
+
+
+def test_right_taken_away_during_a_login_stays_away(site):
+    site.fresh("alice", "bob")
+    site.store("rotate", "records")  # so that this login writes
+    result = site.login_while("alice", lambda: site.store("remove", "records", "bob"))
+    assert result.code == 0
+    assert site.holders() == {"alice": "held"} and not site.secret_by_key("bob"), site.station.log()[-5000:]
+    assert site.mounts(site.secret_by_key("alice"))
+
+
+def test_right_given_during_a_login_is_kept(site):
+    site.fresh("alice")
+    site.store("rotate", "records")
+    site.login_while("alice", lambda: site.store("add", "records", "bob"))
+    assert site.holders() == {"alice": "held", "bob": "held"} and site.secret_by_key("bob")
+
+
+def test_who_is_removed_during_the_own_login_opens_and_grants_nothing(site):
+    site.fresh("alice")
+    site.store("add", "records", "bob")
+    before, said = KEYS.read_bytes(), site.station.log().count("alice is not let in")
+    site.login_while("alice", lambda: site.store("remove", "records", "alice"))
+    assert KEYS.read_bytes() == before
+    assert site.holders() == {"alice": "leaving", "bob": "pending"}
+    assert site.station.log().count("alice is not let in") == said + 1
+
+
+def test_right_taken_away_while_the_passphrase_is_typed_stays_away(site):
+    site.fresh("alice", "bob")
+    site.store("rotate", "records")
+    dialogue = Dialogue("REQUEST_STORE_RECOVER", STORE="records")
+    assert dialogue.prompt().type == "PROMPT"
+    site.store("remove", "records", "bob")
+    dialogue.answer(site.passphrase)
+    assert dialogue.outcome() == "HYGIE_OK"
+    assert site.holders() == {"alice": "held"} and not site.secret_by_key("bob"), site.station.log()[-5000:]
+    assert site.mounts(site.secret_by_paper())
