@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A site with a record store: a station, Alice's and Bob's cards, a keeper, and what the
 openssl and gocryptfs commands alone get out of the store's files."""
+import contextlib
 import os
 import pathlib
 import signal
@@ -98,11 +99,24 @@ class Site:
         out, self.said = process.communicate(typed + "\n")
         return process.returncode, "".join(page) + out
 
-    def fresh(self, *users):
-        """The store anew, made for these users."""
-        self.keeper.end()  # it may have it open
+    def empty(self):
+        """No store, and a keeper that has none open."""
+        self.keeper.end()
         self.keeper = Keeper()
         subprocess.run(["rm", "-rf", str(STORES)], check=True)
+
+    @contextlib.contextmanager
+    def still_keeper(self):
+        """The keeper stands still, and so does what waits for it."""
+        self.keeper.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.keeper.process.send_signal(signal.SIGCONT)
+
+    def fresh(self, *users):
+        """The store anew, made for these users."""
+        self.empty()
         status, text = self.create(*users)
         assert status == 0, (text, self.said, self.station.log())
         return self

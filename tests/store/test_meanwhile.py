@@ -6,7 +6,8 @@ import pytest
 
 import station as st
 import wire
-from storesite import KEYS, site_at
+from keeping import until
+from storesite import KEYS, STORES, site_at
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +78,36 @@ def test_right_taken_away_while_the_passphrase_is_typed_stays_away(site):
     assert dialogue.outcome() == "HYGIE_OK"
     assert site.holders() == {"alice": "held"} and not site.secret_by_key("bob"), site.station.log()[-5000:]
     assert site.mounts(site.secret_by_paper())
+
+
+def begun_creation():
+    """One that waits for the passphrase's first group; returns it and the group."""
+    dialogue = Dialogue("REQUEST_STORE_CREATE", STORE="records", GROUP="users", MEMBER="alice")
+    page = dialogue.hear("ITEM", "RESULT")
+    assert page.type == "ITEM" and dialogue.prompt().type == "PROMPT"
+    return dialogue, page.get("SECRET")[:4]
+
+
+def test_of_two_creations_of_one_name_one_makes_the_store(site):
+    """The second is answered while the first waits for the keeper, which stands still."""
+    site.empty()
+    (first, one), (second, two) = begun_creation(), begun_creation()
+    with site.still_keeper():
+        first.answer(one)
+        until(lambda: list(STORES.glob(".records.new/store.ini")), "there is no stage")
+        second.answer(two)
+        assert second.outcome() == "HYGIE_BAD_REQUEST"
+    assert first.outcome() == "HYGIE_OK"
+    assert site.mounts(site.secret_by_key("alice"))
+
+
+def test_creation_does_not_touch_a_store_that_came_while_it_waited(site):
+    site.empty()
+    (first, one), (second, two) = begun_creation(), begun_creation()
+    first.answer(one)
+    assert first.outcome() == "HYGIE_OK"
+    before = KEYS.read_bytes()
+    second.answer(two)
+    assert second.outcome() == "HYGIE_BAD_REQUEST"
+    assert KEYS.read_bytes() == before and site.mounts(site.secret_by_key("alice"))
+    assert [path.name for path in STORES.iterdir()] == ["records"]

@@ -14,12 +14,14 @@
 #include "libhygie/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <grp.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #define NOTE_MS (15 * 60 * 1000) /* to print the page and put it away */
@@ -44,7 +46,7 @@ struct creation {
 	size_t locked_size;
 	char group[GROUP_SIZE]; /* the passphrase's first; the rest is forgotten */
 	unsigned tries;
-	bool staged;
+	int stage_fd;          /* locked while it is ours; -1: it is not */
 	struct secret *secret; /* from the keeper's start to its order */
 	struct keeper *keeper;
 	sd_event_source *timer;
@@ -73,9 +75,11 @@ static void creation_stop(struct creation *creation)
 	creation->keeper = NULL;
 	secret_free(creation->secret);
 	creation->secret = NULL;
-	if (creation->staged)
+	if (creation->stage_fd >= 0) {
 		stage_remove(creation->stage);
-	creation->staged = false;
+		(void)close(creation->stage_fd);
+	}
+	creation->stage_fd = -1;
 }
 
 static void creation_free(void *self)
@@ -156,18 +160,37 @@ static int stage_fill(struct creation *creation, struct file_error *error)
 	return r;
 }
 
+/* Locks the stage: 0 and its descriptor; -ENOENT; -EBUSY: another creation's. */
+static int stage_lock(const char *path, int *ret_fd)
+{
+	cleanup_close int fd =
+		open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK ? -EBUSY : -errno;
+	*ret_fd = fd;
+	fd = -1;
+	return 0;
+}
+
+/* Two may be asked for one name at once; what one that was killed left has no lock. */
 static int stage_make(struct creation *creation, struct file_error *error)
 {
+	cleanup_close int old = -1;
 	int r;
 
 	if (mkdir(STORE_FOLDER, 0700) < 0 && errno != EEXIST)
 		return -errno;
+	r = stage_lock(creation->stage, &old);
+	if (r < 0 && r != -ENOENT)
+		return r;
 	stage_remove(creation->stage);
 	if (mkdir(creation->stage, 0700) < 0)
 		return -errno;
-	creation->staged = true;
-	r = stage_fill(creation, error);
-	return r;
+	r = stage_lock(creation->stage, &creation->stage_fd);
+	return r < 0 ? r : stage_fill(creation, error);
 }
 
 /* All is made: from here on it is a store. */
@@ -182,7 +205,8 @@ static void conclude(struct creation *creation)
 		fail(creation, r, "");
 		return;
 	}
-	creation->staged = false;
+	(void)close(creation->stage_fd);
+	creation->stage_fd = -1;
 	creation_stop(creation);
 	store_admin_audit(creation->peer, EVENT, HYGIE_OK, creation->store->name, NULL);
 	peer_finish_text(creation->peer, HYGIE_OK, TEXT_STORE_CREATED, arguments, 1);
@@ -222,8 +246,15 @@ static void make(struct creation *creation)
 {
 	sd_event *loop = creation->hygied->loop;
 	struct file_error error = { "" };
-	int r = stage_make(creation, &error);
+	int r = access(creation->place, F_OK) == 0 ? -EBUSY
+						   : stage_make(creation, &error);
 
+	if (r == -EBUSY) {
+		give_up(creation, HYGIE_BAD_REQUEST,
+			N_("A store of that name was made meanwhile, or is being made. "
+			   "Nothing was made by this; destroy the page."));
+		return;
+	}
 	if (r == -ENOKEY) {
 		give_up(creation, HYGIE_NOT_FOUND,
 			N_("A holder's card was revoked meanwhile. Nothing was made; "
@@ -436,6 +467,7 @@ void store_create_serve(struct hygied *hygied, struct peer *peer,
 	creation->hygied = hygied;
 	creation->peer = peer;
 	creation->store->generation = 1;
+	creation->stage_fd = -1;
 	peer_set_dialogue(peer, &creation_dialogue, creation);
 	if (request_read(creation, request) < 0) {
 		peer_finish(peer, HYGIE_BAD_REQUEST, NULL);
