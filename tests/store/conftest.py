@@ -4,4 +4,4 @@ import pathlib
 import sys
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(TESTS / "card"), str(TESTS)]
+sys.path[:0] = [str(TESTS / "card"), str(TESTS), str(TESTS / "login")]

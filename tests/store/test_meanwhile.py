@@ -2,9 +2,13 @@
 """What root changes while a person is being asked something, or while a card works, is not
 undone by what was read before; and nobody gains or keeps a right by it."""
 
+import os
+import subprocess
+
 import pytest
 
 import station as st
+import processes
 import wire
 from keeping import until
 from storesite import KEYS, STORES, site_at
@@ -111,3 +115,48 @@ def test_creation_does_not_touch_a_store_that_came_while_it_waited(site):
     assert second.outcome() == "HYGIE_BAD_REQUEST"
     assert KEYS.read_bytes() == before and site.mounts(site.secret_by_key("alice"))
     assert [path.name for path in STORES.iterdir()] == ["records"]
+
+
+def revoke(site, user):
+    site.station.run("revoke", "--user", user)
+
+
+def test_card_that_is_revoked_during_its_login_opens_and_grants_nothing(site):
+    site.fresh("alice", "bob")
+    site.store("rotate", "records")
+    before, opened = KEYS.read_bytes(), site.station.log().count("audit: store-open")
+    result = site.login_while("bob", lambda: revoke(site, "bob"))
+    assert result.code != 0
+    assert KEYS.read_bytes() == before
+    assert site.store("list")[1]["stores"][0]["generation"] == 1
+    assert site.station.log().count("audit: store-open") == opened
+    with site.card("bob"):
+        site.station.enrol("bob")
+    site.login("bob")  # the control
+    assert KEYS.read_bytes() != before
+
+
+def test_secret_that_nobody_took_is_wiped_while_the_client_stays(site):
+    """A user who vanishes during the login: his stores are not opened, and the client
+    keeps its connection."""
+    site.fresh("bob")
+    secret = site.secret_by_key("bob").splitlines()[0]
+    with site.card("bob") as card:
+        login = Dialogue("REQUEST_AUTHENTICATE", USER="bob", SERVICE=st.SERVICE)
+        assert login.prompt().type == "PROMPT"
+        card.latency(100)
+        login.answer(st.PIN)
+        card.wait_verify()
+        card.silent_at(1)
+        card.wait_silent()
+        subprocess.run(["userdel", "bob"], check=True)
+        try:
+            card.latency(0)
+            card.speak()
+            assert login.outcome() == "HYGIE_OK"
+            assert processes.memory_holds(site.station.hygied.pid, secret) == []
+            mine = bytes(secret)  # the control: it is found where it is
+            assert processes.memory_holds(os.getpid(), mine)
+        finally:
+            st.add_user("bob")
+        login.link.close()

@@ -117,8 +117,6 @@ static void on_proven(void *context, enum hygie_outcome outcome)
 		store_trial_take(login->trial, login->card);
 	login->left_out =
 		outcome == HYGIE_OK && login->card ? card_left_out(login->card) : 0;
-	if (outcome == HYGIE_OK && login->plan && login->card)
-		store_plan_take(login->plan, login->card, login->user);
 	login_finish(login, outcome, NULL);
 }
 

@@ -387,7 +387,7 @@ static void send_refusal(const struct login *login, enum hygie_outcome outcome,
 			    text ? text : refusal_text(login, outcome));
 }
 
-void login_result_send(struct login *login, enum hygie_outcome outcome, const char *text)
+static void send_result(struct login *login, enum hygie_outcome outcome, const char *text)
 {
 	login_prompt_note(login, outcome);
 	if (outcome == HYGIE_OK && login->pin_operation) {
@@ -400,6 +400,9 @@ void login_result_send(struct login *login, enum hygie_outcome outcome, const ch
 	if (outcome == HYGIE_OK)
 		outcome = login->enrolment ? store_enrolment(login)
 					   : confirm_enrolment(login);
+	/* Not before: a card that is nobody's any more opens and grants nothing. */
+	if (outcome == HYGIE_OK && login->plan && login->card)
+		store_plan_take(login->plan, login->card, login->user);
 	if (outcome == HYGIE_OK && login->store_open) {
 		login_stores_open(login);
 		return;
@@ -411,4 +414,12 @@ void login_result_send(struct login *login, enum hygie_outcome outcome, const ch
 	if (!login->check)
 		audit(login, outcome);
 	send_refusal(login, outcome, text);
+}
+
+void login_result_send(struct login *login, enum hygie_outcome outcome, const char *text)
+{
+	send_result(login, outcome, text);
+	/* What was of use is with the stores now; the client may stay for long. */
+	if (login->plan)
+		store_plan_forget(login->plan);
 }

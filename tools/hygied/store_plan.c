@@ -157,14 +157,20 @@ int store_plan_new(const struct card *card, const char *user, const char *name,
 	return 0;
 }
 
+void store_plan_forget(struct store_plan *plan)
+{
+	for (size_t i = 0; i < plan->count; i++)
+		secret_free(store_plan_secret(plan, i));
+}
+
 void store_plan_free(struct store_plan *plan)
 {
 	if (!plan)
 		return;
+	store_plan_forget(plan);
 	for (size_t i = 0; i < plan->count; i++) {
 		store_free(plan->planned[i].store);
 		envelope_free(plan->planned[i].envelope);
-		secret_free(plan->planned[i].secret);
 	}
 	free(plan);
 }

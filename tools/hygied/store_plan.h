@@ -29,8 +29,9 @@ const struct card_task *store_plan_tasks(const struct store_plan *plan,
 					 size_t *ret_count);
 
 /*
- * In card_login_with()'s callback, after a success: opens the envelopes with what the
- * card gave, and carries out what is pending (store_complete). Each is in the audit.
+ * In card_login_with()'s callback, after a success and once the user is known to be
+ * admitted: opens the envelopes with what the card gave, and carries out what is pending
+ * (store_complete). Each is in the audit. The rights are read anew from the files.
  */
 void store_plan_take(struct store_plan *plan, struct card *card, const char *user);
 
@@ -39,3 +40,6 @@ const struct store *store_plan_store(const struct store_plan *plan, size_t index
 
 /* Its secret, which is the caller's from now on; NULL where it did not open. */
 struct secret *store_plan_secret(struct store_plan *plan, size_t index);
+
+/* Wipes the secrets that were not taken. */
+void store_plan_forget(struct store_plan *plan);
