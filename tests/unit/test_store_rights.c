@@ -40,9 +40,15 @@ int rename(const char *from, const char *to)
 	return (int)syscall(SYS_rename, from, to);
 }
 
+static bool unlinks_fail;
+
 int unlinkat(int fd, const char *name, int flags)
 {
 	count_call();
+	if (unlinks_fail) {
+		errno = EIO;
+		return -1;
+	}
 	return (int)syscall(SYS_unlinkat, fd, name, flags);
 }
 
@@ -214,6 +220,35 @@ static void a_certificate_that_is_missing_stops_the_change(void **state)
 	assert_int_equal(right_of(state, DAN), RIGHT_PENDING);
 }
 
+/* What cannot be tidied away is no failure of the change, and goes with the next one. */
+static void a_leftover_does_not_make_a_change_a_failure(void **state)
+{
+	cleanup_store struct store *store = store_made(state, 3);
+	struct store_changes changes = { 0 };
+	struct certificate *left = NULL;
+
+	ask_for(state, DAN, BOB);
+	unlinks_fail = true;
+	assert_int_equal(complete_by(state, ALICE, &changes, NULL), 0);
+	unlinks_fail = false;
+	assert_true(changes.sealed);
+	assert_int_equal(changes.granted, 1);
+	assert_int_equal(changes.removed, 1);
+	assert_int_equal(changes.generation, 8);
+	assert_true(opens(state, DAN) && !opens(state, BOB));
+	assert_int_equal(store_certificate_load(folder_of(state), NAME,
+						certificate_key_id(certificates[BOB]),
+						&left, NULL),
+			 0);
+	certificate_free(left);
+	ask_for(state, -1, CAROL);
+	assert_int_equal(complete_by(state, ALICE, &changes, NULL), 0);
+	assert_int_equal(store_certificate_load(folder_of(state), NAME,
+						certificate_key_id(certificates[BOB]),
+						&left, NULL),
+			 -ENOENT);
+}
+
 /* The child is killed at its n-th call; whatever is there then opens, and goes on. */
 static bool killed_at(void **state, int n)
 {
@@ -287,6 +322,7 @@ int main(void)
 		scratch_test(a_recipient_added_by_a_stranger_is_never_granted),
 		scratch_test(an_older_envelope_put_back_is_refused),
 		scratch_test(a_certificate_that_is_missing_stops_the_change),
+		scratch_test(a_leftover_does_not_make_a_change_a_failure),
 		scratch_test(a_kill_at_each_write_leaves_the_old_or_the_new_state),
 	};
 

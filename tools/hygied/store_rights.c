@@ -6,6 +6,9 @@
  */
 #include "hygied/store_rights.h"
 
+#include "libhygie/error_text.h"
+#include "libhygie/log.h"
+
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -93,7 +96,13 @@ static int store_replace(const char *folder, struct store *store, struct store *
 		return r;
 	*store = *new;
 	*new = old; /* its holders are freed with it */
-	return store_certificates_tidy(folder, store);
+	/* The change is done: what is left over harms nobody, and goes with the next. */
+	r = store_certificates_tidy(folder, store);
+	if (r < 0)
+		log_warning("store %s: a certificate that is nobody's any more stays in "
+			    "holders: %s",
+			    store->name, error_text(-r));
+	return 0;
 }
 
 /* 1: the envelope has the holder as a recipient, 0: not. */
