@@ -43,6 +43,7 @@ class Site:
         self.passphrase = None
 
     def begin(self):
+        subprocess.run(["rm", "-rf", str(STORES)], check=True)
         self.station.start()
         self.enrol("alice", "rsa2048", "rsa2048", KEY_ENCIPHERMENT)
         self.enrol("bob", "p256", "p256", KEY_AGREEMENT)

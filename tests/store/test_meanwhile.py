@@ -132,6 +132,7 @@ def test_card_that_is_revoked_during_its_login_opens_and_grants_nothing(site):
     assert site.station.log().count("audit: store-open") == opened
     with site.card("bob"):
         site.station.enrol("bob")
+    site.store("add", "records", "bob")
     site.login("bob")  # the control
     assert KEYS.read_bytes() != before
 

@@ -175,6 +175,43 @@ def test_others_than_root_may_do_nothing(site):
     assert (STORE / "store.ini").read_bytes() == before
 
 
+def test_revoked_card_leaves_the_stores_that_it_opened(site):
+    site.fresh("alice", "bob")
+    _, _, said = site.station.run("revoke", "--user", "bob")
+    assert "The store records is not opened for that card any more" in said
+    assert site.holders() == {"alice": "held", "bob": "leaving"}
+    site.login("alice")
+    assert site.holders() == {"alice": "held"} and not site.secret_by_key("bob")
+    with site.card("bob"):
+        site.station.enrol("bob")
+    _, _, said = site.station.run("revoke", "--user", "bob")  # the control: in no store
+    assert "records" not in said
+    with site.card("bob"):
+        site.station.enrol("bob")
+    site.store("add", "records", "bob")
+    (card,) = [one["card_id"] for one in site.station.run("cards")[1]["enrolments"]
+               if one["user"] == "bob" and one["state"] == "active"]
+    site.station.run("revoke", card[:16].upper())
+    assert site.holders() == {"alice": "held", "bob": "leaving"}
+    with site.card("bob"):
+        site.station.enrol("bob")
+
+
+def test_card_given_to_another_user_is_found_by_check(site):
+    site.fresh("alice", "bob")
+    with site.card("bob"):
+        site.station.enrol("mallory", st.PIN, "--reassign")
+    status, told, _ = site.store("check", check=False)
+    (finding,) = told["findings"]
+    assert status == 1 and finding["user"] == "bob" and "another user" in finding["problem"]
+    site.store("add", "records", "mallory")  # as it says
+    assert site.holders() == {"alice": "held", "mallory": "held"} and site.store("check")[0] == 0
+    with site.card("bob"):
+        site.station.enrol("bob", st.PIN, "--reassign")
+    site.store("add", "records", "bob")
+    assert site.store("check")[0] == 0
+
+
 def test_damage_is_found_by_check(site):
     site.fresh("alice")
     assert site.store("check")[0] == 0

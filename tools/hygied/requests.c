@@ -6,6 +6,7 @@
 
 #include "hygied/policy.h"
 #include "hygied/session_request.h"
+#include "hygied/store_admin.h"
 #include "hygied/store_file.h"
 #include "libhygie/hex.h"
 #include "libhygie/log.h"
@@ -369,5 +370,7 @@ void request_revoke(struct hygied *hygied, struct peer *peer,
 	r = registry_revoke(hygied->registry, card[0] ? card : NULL,
 			    user[0] ? user : NULL, by, reason, time(NULL), &count);
 	audit_revocation(peer, revoke_outcome(r), card, user, reason);
+	if (r == 0)
+		store_admin_revoked(hygied, peer, card, user);
 	finish_revocation(peer, r, count);
 }

@@ -28,6 +28,13 @@ void request_store_rotate(struct hygied *hygied, struct peer *peer,
 void request_store_check(struct hygied *hygied, struct peer *peer,
 			 const struct wire_message *request);
 
+/*
+ * Cards have just been revoked: the one whose id begins with `card`, or all of `user` (the
+ * other is ""). Their rights are leaving from now on; each store of theirs is told.
+ */
+void store_admin_revoked(struct hygied *hygied, struct peer *peer, const char *card,
+			 const char *user);
+
 /* What they have in common. */
 
 /*

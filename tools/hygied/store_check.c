@@ -121,6 +121,15 @@ static void enrolment_check_of(const struct check *check,
 		finding(check, check->store->name, "warning", holder->user,
 			N_("The card is revoked, or enrolled no more: take the right away "
 			   "(\"hygie store remove\")."));
+	else if (r == 0 && strcmp(enrolment.user, holder->user) != 0)
+		finding(check, check->store->name, "warning", holder->user,
+			N_("The card is enrolled to another user now, and opens the store "
+			   "for neither. \"hygie store add\" with that user gives him the "
+			   "right, \"hygie store remove\" with this one takes it away."));
+	else if (r < 0 && r != -ENOENT)
+		finding(check, check->store->name, "warning", holder->user,
+			N_("The registry cannot be read, so nobody knows whether the card "
+			   "is still enrolled. The journal says why."));
 }
 
 static void certificate_check(const struct check *check,

@@ -95,6 +95,13 @@ static const char *const templates[TEXT_COUNT] = {
 	[TEXT_STORE_MISTYPED] = N_("That is mistyped: a character is wrong, or two have "
 				   "changed places. Once more:"),
 	[TEXT_STORE_RECOVERED] = N_("Done. Rights granted: {1}. Rights taken away: {2}."),
+	[TEXT_STORE_CARD_LEAVES] =
+		N_("The store {1} is not opened for that card any more. Until a holder "
+		   "who may grant opens it next, who can copy the store's files could "
+		   "still open them with the card."),
+	[TEXT_STORE_CARD_STAYS] =
+		N_("The card's right in the store {1} could not be taken away. The "
+		   "journal says why; mend that, then run \"hygie store remove\"."),
 };
 
 const char *text_template(enum hygie_text text)
