@@ -2,7 +2,10 @@
 """Who may open a store: made, changed and recovered by real cards, a real keeper and a real
 login; what comes out is opened by the openssl and gocryptfs commands alone."""
 import configparser
+import pathlib
 import random
+import re
+import socket
 import subprocess
 import threading
 import time
@@ -10,6 +13,9 @@ import time
 import pytest
 
 import station as st
+import processes
+import wire
+from keeping import until
 from storesite import KEYS, ROUNDS, STORE, STORES, run, site_at
 
 
@@ -38,6 +44,51 @@ def test_page_fits_80_columns_and_names_what_it_is_for(site):
     assert site.passphrase.encode() not in b"".join(
         path.read_bytes() for path in STORE.rglob("*") if path.is_file())
     assert site.passphrase not in site.station.log()
+
+
+def is_undumpable(pid):
+    limits = pathlib.Path("/proc/%d/limits" % pid).read_text()
+    return re.search(r"Max core file size +0 +0 ", limits) is not None
+
+
+def test_printed_passphrase_stays_in_no_memory_of_the_command(site):
+    """It is printed once: while the command waits for the first group, it has it no more."""
+    site.empty()
+    command = ["hygie", "store", "create", "records", "--group", "users", "--pin-stdin", "alice"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True) as process:
+        page = []
+        while not page[1:] or not page[-1].startswith("--"):
+            page.append(process.stdout.readline())
+        (passphrase,) = [line.strip() for line in page if re.fullmatch(r" +(.{4}-){6}.{4}\n", line)]
+        until(lambda: not processes.memory_holds(process.pid, passphrase.encode()), "it stays")
+        assert processes.memory_holds(process.pid, b"hygie store recover")  # the control
+        assert is_undumpable(process.pid)
+        process.communicate("\n")
+    assert process.returncode != 0
+
+
+def test_typed_passphrase_stays_in_no_memory_of_the_command(site, tmp_path):
+    """hygied has the answer, and takes its time."""
+    typed = "ABCD-EFGH-JKMN-PQRS-TVWX-YZ01-2345"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.bind(str(tmp_path / "socket"))
+        listener.listen()
+        listener.settimeout(st.PATIENCE)
+        process = subprocess.Popen(
+            ["hygie", "--socket", tmp_path / "socket", "store", "recover", "records", "--pin-stdin"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        link = listener.accept()[0]
+        link.settimeout(st.PATIENCE)
+        assert wire.decode(link.recv(wire.MESSAGE_MAX)).type == "REQUEST_STORE_RECOVER"
+        link.sendall(wire.encode("PROMPT", {"TEXT": "Passphrase: ", "ECHO": 0}))
+        process.stdin.write(typed.encode() + b"\n")
+        process.stdin.flush()
+        assert wire.decode(link.recv(wire.MESSAGE_MAX)).get("ANSWER") == typed.encode()
+        until(lambda: not processes.memory_holds(process.pid, typed.encode()), "it stays")
+        assert is_undumpable(process.pid)
+        link.close()
+        process.communicate()
 
 
 @pytest.mark.parametrize("answer", ["", "XXXX\nYYYY\nZZZZ"])

@@ -10,6 +10,7 @@
 #include "libhygie/protocol.h"
 #include "libhygie/secret.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
 #include <string.h>
@@ -27,6 +28,26 @@ static void line(FILE *to, const char *text)
 {
 	display_put(to, COLOUR_NONE, text);
 	(void)fputc('\n', to);
+}
+
+/* Past the stream's buffer, which nobody wipes. */
+static void secret_print(FILE *to, const struct secret *secret)
+{
+	const uint8_t *bytes = secret_bytes_const(secret);
+	size_t left = secret_size(secret);
+
+	if (fflush(to) != 0)
+		return;
+	while (left > 0) {
+		ssize_t n = write(fileno(to), bytes, left);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return;
+		bytes += n;
+		left -= (size_t)n;
+	}
 }
 
 /* Has qrencode write to the same place; nothing comes where it is not installed. */
@@ -121,8 +142,9 @@ void recovery_page_print(FILE *to, const struct wire_message *item)
 	line(to, tr("It is not shown again."));
 	(void)fputc('\n', to);
 	line(to, tr("Passphrase:"));
-	(void)fprintf(to, "\n    %.*s\n\n", (int)secret_size(passphrase),
-		      (const char *)secret_bytes_const(passphrase));
+	(void)fputs("\n    ", to);
+	secret_print(to, passphrase);
+	(void)fputs("\n\n", to);
 	qr_print(to, secret_bytes_const(passphrase), secret_size(passphrase));
 	line(to,
 	     tr("The locked key (base64), in case the file recovery.der is lost too:"));

@@ -5,6 +5,7 @@
 #include "command.h"
 #include "display.h"
 #include "language.h"
+#include "libhygie/secret.h"
 #include "output.h"
 
 #include <stdio.h>
@@ -75,13 +76,20 @@ static int store_ask(const struct options *options, enum wire_type type)
 	return output_done(&exchange.result, "");
 }
 
+/* One through which a recovery passphrase passes: nobody dumps or traces us meanwhile. */
+static int store_ask_guarded(const struct options *options, enum wire_type type)
+{
+	return secret_protect_process() < 0 ? output_fault(options)
+					    : store_ask(options, type);
+}
+
 int command_store_create(const struct options *options)
 {
 	if (!options->group)
 		return output_usage(options,
 				    N_("Say whose members work with the records: --group "
 				       "GROUP."));
-	return store_ask(options, WIRE_REQUEST_STORE_CREATE);
+	return store_ask_guarded(options, WIRE_REQUEST_STORE_CREATE);
 }
 
 int command_store_add(const struct options *options)
@@ -101,7 +109,7 @@ int command_store_rotate(const struct options *options)
 
 int command_store_recover(const struct options *options)
 {
-	return store_ask(options, WIRE_REQUEST_STORE_RECOVER);
+	return store_ask_guarded(options, WIRE_REQUEST_STORE_RECOVER);
 }
 
 static int store_json(const struct exchange *exchange, bool with_findings,
