@@ -84,8 +84,12 @@ class Site:
 
     def create(self, *users, answer=None):
         """hygie store create; returns (exit status, the page)."""
+        return self.print_page("create", "records", "--group", "users", *users, answer=answer)
+
+    def print_page(self, *words, answer=None):
+        """A command that prints a page with a recovery key, and asks whether it was noted."""
         process = subprocess.Popen(
-            ["hygie", "store", "create", "records", "--group", "users", "--pin-stdin", *users],
+            ["hygie", "store", *words, "--pin-stdin"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         page = []
         for line in process.stdout:

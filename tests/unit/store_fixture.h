@@ -14,20 +14,22 @@
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 
-enum { ALICE, BOB, CAROL, DAN, PAPER, PEOPLE };
+enum { ALICE, BOB, CAROL, DAN, PAPER, NEW_PAPER, PEOPLE };
 #define NOW 1800000000 /* 2027-01-15 08:00:00 UTC */
 #define NAME "records"
 
 static EVP_PKEY *people[PEOPLE];
 static struct certificate *certificates[PEOPLE];
-static struct secret *secret_of_test, *passphrase_of_test;
-static uint8_t *locked_of_test;
-static size_t locked_size;
+static struct secret *secret_of_test, *passphrase_of_test, *new_passphrase;
+static uint8_t *locked_of_test, *new_locked;
+static size_t locked_size, new_locked_size;
 
-static const enum envelope_wrap wraps_of_test[PEOPLE] = {
-	ENVELOPE_WRAP_RSA_OAEP_SHA256, ENVELOPE_WRAP_RSA_PKCS1, ENVELOPE_WRAP_EC,
-	ENVELOPE_WRAP_EC, ENVELOPE_WRAP_EC
-};
+static const enum envelope_wrap wraps_of_test[PEOPLE] = { ENVELOPE_WRAP_RSA_OAEP_SHA256,
+							  ENVELOPE_WRAP_RSA_PKCS1,
+							  ENVELOPE_WRAP_EC,
+							  ENVELOPE_WRAP_EC,
+							  ENVELOPE_WRAP_EC,
+							  ENVELOPE_WRAP_EC };
 
 static inline struct certificate *certificate_of(EVP_PKEY *key)
 {
@@ -56,7 +58,11 @@ static inline int store_group_setup(void **state)
 	    recovery_passphrase_new(&passphrase_of_test) < 0 ||
 	    recovery_key_new(&people[PAPER]) < 0 ||
 	    recovery_key_lock(people[PAPER], passphrase_of_test, &locked_of_test,
-			      &locked_size) < 0)
+			      &locked_size) < 0 ||
+	    recovery_passphrase_new(&new_passphrase) < 0 ||
+	    recovery_key_new(&people[NEW_PAPER]) < 0 ||
+	    recovery_key_lock(people[NEW_PAPER], new_passphrase, &new_locked,
+			      &new_locked_size) < 0)
 		return -1;
 	people[ALICE] = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)2048);
 	people[BOB] = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)2048);
@@ -76,7 +82,9 @@ static inline int store_group_teardown(void **state)
 	}
 	secret_free(secret_of_test);
 	secret_free(passphrase_of_test);
+	secret_free(new_passphrase);
 	OPENSSL_free(locked_of_test);
+	OPENSSL_free(new_locked);
 	return 0;
 }
 

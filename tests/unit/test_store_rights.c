@@ -4,6 +4,7 @@
  */
 #include "unit/store_fixture.h"
 
+#include <glob.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -313,6 +314,159 @@ static void a_kill_at_each_write_leaves_the_old_or_the_new_state(void **state)
 	assert_true(old >= 3 && between >= 3 && new >= 2);
 }
 
+/* As `hygie store recovery` does, once the page is noted. */
+static int queue_new_paper(void **state)
+{
+	cleanup_store struct store *store = loaded(state);
+	int r = store_recovery_save_next(folder_of(state), NAME, people[NEW_PAPER],
+					 new_locked, new_locked_size,
+					 store->recovery_next);
+
+	return r < 0 ? r : store_save(folder_of(state), store);
+}
+
+/* Whether that passphrase unlocks what is there for that key. */
+static bool unlocks(void **state, int who, const struct secret *passphrase)
+{
+	uint8_t id[HYGIE_KEY_ID_SIZE];
+	cleanup_free char *locked = NULL;
+	EVP_PKEY *key = NULL;
+	size_t size;
+	bool same;
+
+	assert_int_equal(store_key_id(people[who], id), 0);
+	if (store_recovery_locked(folder_of(state), NAME, id, &locked, &size, NULL) < 0 ||
+	    recovery_key_unlock(locked, size, passphrase, &key) < 0)
+		return false;
+	same = EVP_PKEY_eq(key, people[who]) == 1;
+	EVP_PKEY_free(key);
+	return same;
+}
+
+static size_t next_files(void **state)
+{
+	cleanup_free char *pattern = NULL;
+	glob_t found = { 0 };
+	size_t count = 0;
+
+	assert_true(asprintf(&pattern, "%s/" NAME "/recovery-*", folder_of(state)) > 0);
+	if (glob(pattern, 0, NULL, &found) == 0)
+		count = found.gl_pathc;
+	globfree(&found);
+	return count;
+}
+
+static void assert_new_paper_holds(void **state)
+{
+	cleanup_store struct store *store = loaded(state);
+
+	assert_true(opens(state, NEW_PAPER) && opens(state, ALICE) && opens(state, BOB));
+	assert_false(opens(state, PAPER));
+	assert_true(unlocks(state, NEW_PAPER, new_passphrase));
+	assert_false(store_recovery_is_pending(store));
+	assert_int_equal(next_files(state), 0);
+}
+
+static void a_new_recovery_key_holds_after_an_opening_that_grants(void **state)
+{
+	cleanup_store struct store *store = store_made(state, 2);
+	struct store_changes changes = { 0 };
+
+	store->holders[BOB].grants = false;
+	assert_int_equal(store_save(folder_of(state), store), 0);
+	assert_int_equal(queue_new_paper(state), 0);
+	assert_int_equal(complete_by(state, BOB, &changes, NULL), 0);
+	assert_true(opens(state, PAPER) && !opens(state, NEW_PAPER));
+	assert_true(unlocks(state, PAPER, passphrase_of_test));
+	assert_int_equal(complete_by(state, PAPER, &changes, NULL), 0);
+	assert_true(changes.sealed && changes.rekeyed);
+	assert_new_paper_holds(state);
+}
+
+/* One that was never carried out goes when another is queued and done. */
+static void of_two_new_recovery_keys_the_last_holds(void **state)
+{
+	cleanup_store struct store *store = store_made(state, 2);
+	struct store_changes changes = { 0 };
+
+	assert_int_equal(store_recovery_save_next(folder_of(state), NAME, people[DAN],
+						  locked_of_test, locked_size,
+						  store->recovery_next),
+			 0);
+	assert_int_equal(store_save(folder_of(state), store), 0);
+	assert_int_equal(queue_new_paper(state), 0);
+	assert_int_equal(complete_by(state, ALICE, &changes, NULL), 0);
+	assert_new_paper_holds(state);
+	assert_false(opens(state, DAN));
+}
+
+static void a_kill_at_each_write_leaves_one_recovery_key_that_holds(void **state)
+{
+	unsigned old = 0, between = 0, new = 0;
+	bool killed = true;
+
+	for (int n = 0; killed; n++) {
+		cleanup_store struct store *store = store_made(state, 2);
+		cleanup_store struct store *after = NULL;
+		struct store_changes changes = { 0 };
+		bool cut;
+
+		assert_int_equal(queue_new_paper(state), 0);
+		killed = killed_at(state, n);
+		after = loaded(state);
+		cut = store_rekeying_is_cut_short(folder_of(state), after);
+		assert_true(opens(state, PAPER) != opens(state, NEW_PAPER));
+		if (opens(state, PAPER))
+			assert_true(unlocks(state, PAPER, passphrase_of_test) && !cut);
+		else
+			assert_true(unlocks(state, NEW_PAPER, new_passphrase));
+		old += opens(state, PAPER);
+		between += cut;
+		new += opens(state, NEW_PAPER) && !cut;
+		if (cut) { /* whoever opens finishes it: the new passphrase, too */
+			assert_int_equal(complete_by(state, NEW_PAPER, &changes, NULL),
+					 0);
+			assert_true(changes.caught_up && changes.rekeyed);
+		} else {
+			assert_int_equal(complete_by(state, ALICE, &changes, NULL), 0);
+		}
+		assert_new_paper_holds(state);
+		assert_int_equal(nftw(scratch_path(state, NAME), scratch_remove, 8,
+				      FTW_DEPTH | FTW_PHYS),
+				 0);
+	}
+	assert_true(old >= 3 && between >= 3 && new >= 4);
+}
+
+static void a_kill_while_a_recovery_key_is_queued_harms_no_rights(void **state)
+{
+	bool killed = true;
+
+	for (int n = 0; killed; n++) {
+		cleanup_store struct store *store = store_made(state, 2);
+		struct store_changes changes = { 0 };
+		int status;
+		pid_t pid = fork();
+
+		assert_true(pid >= 0);
+		if (pid == 0) {
+			calls_left = n;
+			_exit(queue_new_paper(state) == 0 ? 0 : 1);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		killed = WIFSIGNALED(status);
+		assert_true(killed || WEXITSTATUS(status) == 0);
+		assert_true(opens(state, PAPER) && opens(state, ALICE));
+		assert_true(unlocks(state, PAPER, passphrase_of_test));
+		assert_int_equal(queue_new_paper(state), 0);
+		assert_int_equal(complete_by(state, ALICE, &changes, NULL), 0);
+		assert_new_paper_holds(state);
+		assert_int_equal(nftw(scratch_path(state, NAME), scratch_remove, 8,
+				      FTW_DEPTH | FTW_PHYS),
+				 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -324,6 +478,10 @@ int main(void)
 		scratch_test(a_certificate_that_is_missing_stops_the_change),
 		scratch_test(a_leftover_does_not_make_a_change_a_failure),
 		scratch_test(a_kill_at_each_write_leaves_the_old_or_the_new_state),
+		scratch_test(a_new_recovery_key_holds_after_an_opening_that_grants),
+		scratch_test(of_two_new_recovery_keys_the_last_holds),
+		scratch_test(a_kill_at_each_write_leaves_one_recovery_key_that_holds),
+		scratch_test(a_kill_while_a_recovery_key_is_queued_harms_no_rights),
 	};
 
 	return cmocka_run_group_tests_name("store rights", tests, store_group_setup,

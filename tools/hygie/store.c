@@ -112,6 +112,11 @@ int command_store_recover(const struct options *options)
 	return store_ask_guarded(options, WIRE_REQUEST_STORE_RECOVER);
 }
 
+int command_store_recovery(const struct options *options)
+{
+	return store_ask_guarded(options, WIRE_REQUEST_STORE_RECOVERY);
+}
+
 static int store_json(const struct exchange *exchange, bool with_findings,
 		      enum hygie_outcome outcome)
 {

@@ -163,7 +163,8 @@ static void recovery_check(const struct check *check)
 	EVP_PKEY *key = NULL;
 	size_t size;
 
-	if (store_recovery_locked(STORE_FOLDER, store->name, &locked, &size, &error) < 0)
+	if (store_recovery_locked(STORE_FOLDER, store->name, store->recovery, &locked,
+				  &size, &error) < 0)
 		finding(check, store->name, "error", NULL, error.text);
 	if (store_recovery_load(STORE_FOLDER, store->name, store->recovery, &key,
 				&error) < 0)
@@ -173,6 +174,11 @@ static void recovery_check(const struct check *check)
 		finding(check, store->name, "error", NULL,
 			N_("The envelope does not open by the recovery key."));
 	EVP_PKEY_free(key);
+	if (store_recovery_is_pending(store))
+		finding(check, store->name, "note", NULL,
+			N_("A new recovery key is pending: keep the old page, too. It "
+			   "holds when a holder who may grant opens the store, or by "
+			   "\"hygie store recover\" with the old passphrase."));
 }
 
 /* What concerns all of the store. */

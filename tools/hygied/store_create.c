@@ -5,7 +5,7 @@
 #include "hygied/store_create.h"
 
 #include "hygied/keeper.h"
-#include "hygied/recovery_key.h"
+#include "hygied/recovery_note.h"
 #include "hygied/requests.h"
 #include "hygied/store_admin.h"
 #include "hygied/store_rights.h"
@@ -17,17 +17,13 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <grp.h>
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#define NOTE_MS (15 * 60 * 1000) /* to print the page and put it away */
+#define NOTE_MS RECOVERY_NOTE_MS
 #define MAKE_MS 60000
-#define TRIES 3
-#define GROUP_SIZE 4 /* characters of the passphrase's first group */
 #define MOUNTS "/srv/hygie"
 #define EVENT "store-create"
 
@@ -41,11 +37,7 @@ struct creation {
 	char stage_cipher[STORE_PATH_SIZE]; /* where it is made */
 	char members[SETTINGS_SERVICES_MAX][HYGIE_USER_MAX];
 	size_t member_count;
-	EVP_PKEY *recovery;
-	uint8_t *locked;
-	size_t locked_size;
-	char group[GROUP_SIZE]; /* the passphrase's first; the rest is forgotten */
-	unsigned tries;
+	struct recovery_note note;
 	int stage_fd;          /* locked while it is ours; -1: it is not */
 	struct secret *secret; /* from the keeper's start to its order */
 	struct keeper *keeper;
@@ -90,9 +82,7 @@ static void creation_free(void *self)
 		store_admin_audit(creation->peer, EVENT, HYGIE_GAVE_UP,
 				  creation->store->name, NULL);
 	creation_stop(creation);
-	EVP_PKEY_free(creation->recovery);
-	OPENSSL_free(creation->locked);
-	wipe(creation->group, sizeof(creation->group));
+	recovery_note_forget(&creation->note);
 	store_free(creation->store);
 	free(creation);
 }
@@ -141,8 +131,9 @@ static int stage_fill(struct creation *creation, struct file_error *error)
 	int r;
 
 	memcpy(name, store->name, sizeof(name));
-	r = store_recovery_save(STORE_FOLDER, creation->stage_name, creation->recovery,
-				creation->locked, creation->locked_size, store->recovery);
+	r = store_recovery_save(STORE_FOLDER, creation->stage_name, creation->note.key,
+				creation->note.locked, creation->note.locked_size,
+				store->recovery);
 	for (size_t i = 0; r == 0 && i < creation->member_count; i++) {
 		r = store_admin_add_user(creation->hygied, creation->stage_name, store,
 					 creation->members[i], &like);
@@ -275,40 +266,22 @@ static void make(struct creation *creation)
 		fail(creation, r, error.text);
 }
 
-/* As recovery_passphrase_read() forgives. */
-static char forgive(char typed)
-{
-	if (typed >= 'a' && typed <= 'z')
-		typed = (char)(typed - 'a' + 'A');
-	return typed == 'O' ? '0' : typed == 'I' || typed == 'L' ? '1' : typed;
-}
-
-static bool is_first_group(const struct creation *creation, const struct secret *answer)
-{
-	const uint8_t *typed = secret_bytes_const(answer);
-
-	if (secret_size(answer) != GROUP_SIZE)
-		return false;
-	for (size_t i = 0; i < GROUP_SIZE; i++)
-		if (forgive((char)typed[i]) != creation->group[i])
-			return false;
-	return true;
-}
-
 static void on_answer(void *self, struct secret *answer)
 {
 	cleanup_secret struct secret *owned = answer;
 	struct creation *creation = self;
 
-	if (is_first_group(creation, owned)) {
+	switch (recovery_note_take(&creation->note, creation->peer, owned)) {
+	case NOTE_TAKEN:
 		make(creation);
-	} else if (secret_size(owned) == 0 || ++creation->tries == TRIES) {
+		break;
+	case NOTE_NOT_TAKEN:
 		give_up(creation, HYGIE_GAVE_UP,
 			N_("The passphrase was not noted, so nothing was made. Destroy "
 			   "the page."));
-	} else {
-		peer_say(creation->peer, WIRE_WARNING, TEXT_STORE_OTHER_GROUP, NULL, 0);
-		peer_ask(creation->peer, PROMPT_ECHO, TEXT_STORE_FIRST_GROUP, NULL, 0);
+		break;
+	default:
+		break;
 	}
 }
 
@@ -316,31 +289,6 @@ static const struct dialogue creation_dialogue = {
 	.answer = on_answer,
 	.free = creation_free,
 };
-
-/* Makes the recovery key, and tells it: the only time that its passphrase is anywhere. */
-static int page_send(struct creation *creation)
-{
-	cleanup_secret struct secret *passphrase = NULL;
-	cleanup_message struct wire_message *item = NULL;
-	int r = recovery_key_new(&creation->recovery);
-
-	if (r == 0)
-		r = recovery_passphrase_new(&passphrase);
-	if (r == 0)
-		r = recovery_key_lock(creation->recovery, passphrase, &creation->locked,
-				      &creation->locked_size);
-	if (r < 0)
-		return r;
-	item = request_new_item("recovery");
-	if (!item)
-		return -ENOMEM;
-	memcpy(creation->group, secret_bytes(passphrase), GROUP_SIZE);
-	wire_add_string(item, TAG_STORE, creation->store->name);
-	wire_add_secret(item, TAG_SECRET, passphrase);
-	wire_add_bytes(item, TAG_LOCKED_KEY, creation->locked, creation->locked_size);
-	peer_send(creation->peer, item);
-	return timer_set(creation, NOTE_MS);
-}
 
 /* A user with a card for stores: found before a page is printed. */
 static int count_keys(void *context, const struct enrolment *enrolment)
@@ -475,8 +423,7 @@ void store_create_serve(struct hygied *hygied, struct peer *peer,
 	}
 	if (!creation_admit(creation))
 		return;
-	if (page_send(creation) < 0)
+	if (timer_set(creation, NOTE_MS) < 0 ||
+	    recovery_note_send(&creation->note, peer, creation->store->name) < 0)
 		give_up(creation, HYGIE_FAULT, NULL);
-	else
-		peer_ask(peer, PROMPT_ECHO, TEXT_STORE_FIRST_GROUP, NULL, 0);
 }

@@ -6,6 +6,7 @@
  *	keys.cms		the envelope (envelope.h)
  *	recovery.der		the recovery key, locked by the passphrase on paper
  *	recovery.pub		its public half, one of the envelope's recipients
+ *	recovery-KEYID.der, .pub	those of one that is to take its place
  *	holders/KEYID.der	the certificates of the store keys named in store.ini
  *	cipher/			by default, the encrypted directory
  *
@@ -57,6 +58,8 @@ struct store {
 	uint64_t generation; /* of the envelope, from 1; see store_complete() */
 	bool rotate; /* a new envelope is wanted at the next opening that grants */
 	uint8_t recovery[HYGIE_KEY_ID_SIZE]; /* SHA-256 of the recovery key's SPKI */
+	/* Of the one that takes its place at the next opening that grants; zero: none. */
+	uint8_t recovery_next[HYGIE_KEY_ID_SIZE];
 	size_t count;
 	struct store_holder *holders; /* owned, `count` of them */
 	/* SHA-256 of the file that this is; zero: of none yet. For store_save(). */
@@ -145,20 +148,36 @@ int store_certificate_save(const char *folder, const char *name,
 int store_certificates_tidy(const char *folder, const struct store *store) must_check;
 
 /*
- * The recovery key's public half, which must be the one that store.ini names, `id`: -EBADMSG if
- * not; the caller frees it by EVP_PKEY_free. And its locked private half, malloc'ed. The
- * other errors as store_load.
+ * The public half of a recovery key that store.ini names, `id`: -EBADMSG if what is there
+ * is another; the caller frees it by EVP_PKEY_free. And its locked private half,
+ * malloc'ed. The other errors as store_load.
  */
 int store_recovery_load(const char *folder, const char *name,
 			const uint8_t id[HYGIE_KEY_ID_SIZE], struct evp_pkey_st **ret_key,
 			struct file_error *ret_error) must_check;
-int store_recovery_locked(const char *folder, const char *name, char **ret_der,
+int store_recovery_locked(const char *folder, const char *name,
+			  const uint8_t id[HYGIE_KEY_ID_SIZE], char **ret_der,
 			  size_t *ret_size, struct file_error *ret_error) must_check;
 
 /* Puts both in place, and says in *ret_id what store.ini will name. 0 or an errno. */
 int store_recovery_save(const char *folder, const char *name, struct evp_pkey_st *key,
 			const void *locked, size_t size,
 			uint8_t ret_id[HYGIE_KEY_ID_SIZE]) must_check;
+
+/* The same beside them, of a key that is to take that one's place (recovery_next). */
+int store_recovery_save_next(const char *folder, const char *name,
+			     struct evp_pkey_st *key, const void *locked, size_t size,
+			     uint8_t ret_id[HYGIE_KEY_ID_SIZE]) must_check;
+
+/* Whether one is to take its place. */
+bool store_recovery_is_pending(const struct store *store);
+
+/*
+ * The files of the key that holds get their plain names, and those of keys that store.ini
+ * does not name go. Until then, and if it is cut short, each key is found by its own
+ * name. 0 or an errno.
+ */
+int store_recovery_tidy(const char *folder, const struct store *store) must_check;
 
 /* SHA-256 of a key's SPKI. 0 or -ENOMEM. */
 int store_key_id(const struct evp_pkey_st *key,

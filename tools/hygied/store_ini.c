@@ -183,6 +183,7 @@ static const struct key store_keys[] = {
 	{ "idle", read_idle, offsetof(struct store, idle), false },
 	{ "generation", read_generation, offsetof(struct store, generation), false },
 	{ "recovery", read_key_id, offsetof(struct store, recovery), false },
+	{ "recovery_next", read_key_id, offsetof(struct store, recovery_next), true },
 	{ "rotate", read_yes, offsetof(struct store, rotate), true },
 };
 
@@ -395,7 +396,7 @@ static void holder_write(FILE *file, const struct store_holder *holder)
 
 int store_ini_format(const struct store *store, char **ret_text, size_t *ret_size)
 {
-	char recovery[2 * HYGIE_KEY_ID_SIZE + 1];
+	char recovery[2 * HYGIE_KEY_ID_SIZE + 1], next[2 * HYGIE_KEY_ID_SIZE + 1];
 	char *text = NULL;
 	size_t size = 0;
 	FILE *file;
@@ -414,6 +415,9 @@ int store_ini_format(const struct store *store, char **ret_text, size_t *ret_siz
 		      "generation = %" PRIu64 "\nrecovery = %s\n%s",
 		      store->cipher, store->mount, store->group, store->idle,
 		      store->generation, recovery, store->rotate ? "rotate = yes\n" : "");
+	hex_write(store->recovery_next, HYGIE_KEY_ID_SIZE, next);
+	if (store_recovery_is_pending(store))
+		(void)fprintf(file, "recovery_next = %s\n", next);
 	for (size_t i = 0; i < store->count; i++)
 		holder_write(file, &store->holders[i]);
 	failed = ferror(file) != 0;

@@ -72,7 +72,7 @@ static void tell_done(struct recovery *recovery, const struct store_changes *cha
 
 /* With the recovery key in hand. 0, and then it is finished; or a fault to be told. */
 static int recover(struct recovery *recovery, struct store *store, EVP_PKEY *key,
-		   struct file_error *error)
+		   const uint8_t id[HYGIE_KEY_ID_SIZE], struct file_error *error)
 {
 	const struct envelope_store expected = { store->name, store->generation };
 	struct envelope_opened opened = { 0 };
@@ -83,8 +83,8 @@ static int recover(struct recovery *recovery, struct store *store, EVP_PKEY *key
 	if (r == 0)
 		r = envelope_open_with_key(envelope, key, &expected, &opened);
 	if (r == 0 && opened.verdict == ENVELOPE_OPEN)
-		r = store_complete(STORE_FOLDER, store, envelope, &opened,
-				   store->recovery, time(NULL), &changes, error);
+		r = store_complete(STORE_FOLDER, store, envelope, &opened, id, time(NULL),
+				   &changes, error);
 	else if (r == 0 || r == -ENOENT || r == -EKEYREJECTED) {
 		(void)snprintf(error->text, sizeof(error->text),
 			       "keys.cms does not open by the recovery key, or is an "
@@ -98,15 +98,63 @@ static int recover(struct recovery *recovery, struct store *store, EVP_PKEY *key
 	return r == -ENOENT ? -EBADMSG : r;
 }
 
-/* 0 when it is finished; -EBADMSG mistyped, -EKEYREJECTED another's, or told as a fault. */
+/*
+ * The recovery key that the passphrase unlocks: the one that holds, or the one that is to
+ * take its place, which holds already if that was cut short. -EKEYREJECTED: none.
+ */
+static int unlock(const struct store *store, const struct secret *passphrase,
+		  EVP_PKEY **ret_key, uint8_t ret_id[HYGIE_KEY_ID_SIZE],
+		  struct file_error *error)
+{
+	const uint8_t *ids[] = { store->recovery, store->recovery_next };
+	size_t count = store_recovery_is_pending(store) ? 2 : 1;
+	int r = -EKEYREJECTED;
+
+	for (size_t i = 0; i < count && r == -EKEYREJECTED; i++) {
+		cleanup_free char *locked = NULL;
+		size_t size;
+
+		r = store_recovery_locked(STORE_FOLDER, store->name, ids[i], &locked,
+					  &size, error);
+		if (r == 0)
+			r = recovery_key_unlock(locked, size, passphrase, ret_key);
+		memcpy(ret_id, ids[i], HYGIE_KEY_ID_SIZE);
+	}
+	return r;
+}
+
+/* A passphrase that is well-formed. 0 when it is finished; or a fault to be told. */
+static int try(struct recovery *recovery, const struct secret *passphrase,
+	       struct file_error *error)
+{
+	cleanup_store struct store *store = NULL; /* as it is after the typing */
+	EVP_PKEY *key = NULL;
+	uint8_t id[HYGIE_KEY_ID_SIZE];
+	int r = store_load(STORE_FOLDER, recovery->name, &store, error);
+
+	if (r == 0)
+		r = unlock(store, passphrase, &key, id, error);
+	if (r == -EKEYREJECTED) {
+		finish(recovery, HYGIE_NOT_ALLOWED,
+		       N_("That is the passphrase of another store, or of an older "
+			  "recovery key."));
+		return 0;
+	}
+	if (r == 0 && memcmp(id, store->recovery, sizeof(id)) != 0 &&
+	    !store_rekeying_is_cut_short(STORE_FOLDER, store))
+		finish(recovery, HYGIE_NOT_ALLOWED,
+		       N_("That is the passphrase of the new recovery key, which does "
+			  "not hold yet. Type the one of the old page."));
+	else if (r == 0)
+		r = recover(recovery, store, key, id, error);
+	EVP_PKEY_free(key);
+	return r;
+}
+
 static void passphrase_take(struct recovery *recovery, const struct secret *typed)
 {
 	cleanup_secret struct secret *passphrase = NULL;
-	cleanup_store struct store *store = NULL; /* as it is after the typing */
 	struct file_error error = { "" };
-	cleanup_free char *locked = NULL;
-	EVP_PKEY *key = NULL;
-	size_t size;
 	int r = recovery_passphrase_read(typed, &passphrase);
 
 	if (r == -EBADMSG || r == -EINVAL) {
@@ -119,21 +167,7 @@ static void passphrase_take(struct recovery *recovery, const struct secret *type
 		return;
 	}
 	if (r == 0)
-		r = store_load(STORE_FOLDER, recovery->name, &store, &error);
-	if (r == 0)
-		r = store_recovery_locked(STORE_FOLDER, recovery->name, &locked, &size,
-					  &error);
-	if (r == 0)
-		r = recovery_key_unlock(locked, size, passphrase, &key);
-	if (r == -EKEYREJECTED) {
-		finish(recovery, HYGIE_NOT_ALLOWED,
-		       N_("That is the passphrase of another store, or of an older "
-			  "recovery key."));
-		return;
-	}
-	if (r == 0)
-		r = recover(recovery, store, key, &error);
-	EVP_PKEY_free(key);
+		r = try(recovery, passphrase, &error);
 	if (r < 0)
 		store_admin_fail(recovery->peer, EVENT, recovery->name,
 				 r == -ENOENT ? -EBADMSG : r, &error);

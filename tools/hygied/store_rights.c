@@ -51,7 +51,7 @@ bool store_wants_completing(const struct store *store, time_t now)
 	for (size_t i = 0; i < store->count; i++)
 		if (store_holder_admit(&store->holders[i], now) != ADMISSION_OK)
 			return true;
-	return store->rotate;
+	return store->rotate || store_recovery_is_pending(store);
 }
 
 static bool opener_grants(const struct store *store,
@@ -105,6 +105,13 @@ static int store_replace(const char *folder, struct store *store, struct store *
 	return 0;
 }
 
+static void take_next_recovery(struct store *store, struct store_changes *changes)
+{
+	memcpy(store->recovery, store->recovery_next, sizeof(store->recovery));
+	memset(store->recovery_next, 0, sizeof(store->recovery_next));
+	changes->rekeyed = true;
+}
+
 /* 1: the envelope has the holder as a recipient, 0: not. */
 static int envelope_has(const char *folder, const struct store *store,
 			const struct envelope *envelope,
@@ -119,6 +126,34 @@ static int envelope_has(const char *folder, const struct store *store,
 		return r;
 	r = envelope_find(envelope, certificate, holder->wrap, &task);
 	return r == -ENOENT || r == -EKEYREJECTED ? 0 : r < 0 ? r : 1;
+}
+
+/* 1: the envelope has the recovery key that is to come as a recipient, 0: not. */
+static int envelope_has_next(const char *folder, const struct store *store,
+			     const struct envelope *envelope, struct file_error *error)
+{
+	struct envelope_task task;
+	EVP_PKEY *key = NULL;
+	int r;
+
+	if (!store_recovery_is_pending(store))
+		return 0;
+	r = store_recovery_load(folder, store->name, store->recovery_next, &key, error);
+	if (r < 0)
+		return r == -ENOENT ? -EBADMSG : r;
+	r = envelope_find_key(envelope, key, ENVELOPE_WRAP_EC, &task);
+	EVP_PKEY_free(key);
+	return r == -ENOENT || r == -EKEYREJECTED ? 0 : r < 0 ? r : 1;
+}
+
+bool store_rekeying_is_cut_short(const char *folder, const struct store *store)
+{
+	struct envelope *envelope = NULL;
+	bool cut = store_envelope_load(folder, store->name, &envelope, NULL) == 0 &&
+		   envelope_has_next(folder, store, envelope, NULL) > 0;
+
+	envelope_free(envelope);
+	return cut;
 }
 
 /*
@@ -150,6 +185,11 @@ static int catch_up(const char *folder, struct store *store,
 			changes->removed++;
 		}
 	}
+	r = envelope_has_next(folder, store, envelope, error);
+	if (r < 0)
+		return r;
+	if (r > 0)
+		take_next_recovery(new, changes);
 	new->generation = generation;
 	new->rotate = false;
 	r = store_replace(folder, store, new);
@@ -231,6 +271,8 @@ static int seal_anew(const char *folder, struct store *store, const struct secre
 	if (r < 0)
 		return r;
 	holders_settle(new, now, &done);
+	if (store_recovery_is_pending(new))
+		take_next_recovery(new, &done);
 	new->generation++;
 	new->rotate = false;
 	r = store_seal(folder, new, secret, error);
@@ -261,8 +303,15 @@ int store_complete(const char *folder, struct store *store,
 	if (r == 0 && opener_grants(store, opener, now) &&
 	    (store_wants_completing(store, now) || !opened->names_recipients))
 		r = seal_anew(folder, store, opened->secret, now, &changes, ret_error);
+	if (r < 0)
+		return r;
+	/* Each time: it may have been cut short. Every key is found where it is now, too. */
+	r = store_recovery_tidy(folder, store);
+	if (r < 0)
+		log_warning("store %s: files of a recovery key are not in their place "
+			    "yet: %s",
+			    store->name, error_text(-r));
 	changes.generation = store->generation;
-	if (r == 0)
-		*ret_changes = changes;
-	return r;
+	*ret_changes = changes;
+	return 0;
 }

@@ -12,6 +12,7 @@
 struct store_changes {
 	bool sealed;    /* a new envelope was made */
 	bool caught_up; /* store.ini followed an envelope whose sealing was interrupted */
+	bool rekeyed;   /* the new recovery key holds, and the old one no more */
 	size_t granted; /* pending ones who are holders now */
 	size_t removed; /* leaving ones, or whose time was over, who are none now */
 	uint64_t generation;
@@ -37,6 +38,12 @@ int store_complete(const char *folder, struct store *store,
 		   const uint8_t opener[HYGIE_KEY_ID_SIZE], time_t now,
 		   struct store_changes *ret_changes,
 		   struct file_error *ret_error) must_check;
+
+/*
+ * Whether the envelope is sealed to the recovery key that is to come, though store.ini
+ * does not say yet that it holds: the next opening finishes that.
+ */
+bool store_rekeying_is_cut_short(const char *folder, const struct store *store);
 
 /* Whether an opening by a holder who may grant would change something. */
 bool store_wants_completing(const struct store *store, time_t now);
