@@ -95,7 +95,7 @@ $(BUILD)/hygie-token: $(call objects,tools/hygie-token/main.c) $(BUILD)/hygie-to
 $(BUILD)/hygie-store: $(call objects,$(STORE_SRC)) $(BUILD)/libhygie.a
 	@echo "  link $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(call libs,libsystemd inih)
-COMMAND_LIBS = $(call libs,jansson libsystemd inih)
+COMMAND_LIBS = $(call libs,jansson libsystemd inih libcrypto)
 $(BUILD)/hygie: $(call objects,tools/hygie/hygie.c) $(BUILD)/hygie.a $(BUILD)/libhygie.a
 	@echo "  link $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(COMMAND_LIBS)

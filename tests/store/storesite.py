@@ -104,10 +104,17 @@ class Site:
         out, self.said = process.communicate(typed + "\n")
         return process.returncode, "".join(page) + out
 
-    def empty(self):
-        """No store, and a keeper that has none open."""
+    def empty_keeper(self):
+        """A keeper that has no store open."""
+        made = STORE.exists()
         self.keeper.end()
         self.keeper = Keeper()
+        if not made:  # by the keeper
+            subprocess.run(["rm", "-rf", str(STORE)], check=True)
+
+    def empty(self):
+        """No store, and a keeper that has none open."""
+        self.empty_keeper()
         subprocess.run(["rm", "-rf", str(STORES)], check=True)
 
     @contextlib.contextmanager

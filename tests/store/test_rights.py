@@ -316,4 +316,9 @@ def test_creation_cut_short_leaves_no_store(site):
             assert site.mounts(site.secret_by_key("alice")) and site.mounts(site.secret_by_paper())
         else:
             assert site.store("list")[1]["stores"] == []
-    site.fresh("alice")  # and what was left stands in nobody's way
+    site.empty()
+    (STORES / ".records.new" / "cipher").mkdir(parents=True)  # what was left stands in nobody's way
+    (STORES / ".records.new" / "cipher" / "gocryptfs.conf").write_text("half of it")
+    STORES.chmod(0o700)
+    assert site.create("alice")[0] == 0 and site.mounts(site.secret_by_key("alice"))
+    site.fresh("alice")

@@ -57,7 +57,7 @@ static int entry_remove(const char *path, const struct stat *st, int type,
 static void stage_remove(const char *path)
 {
 	/* NOLINTNEXTLINE(concurrency-mt-unsafe): one thread, one walk */
-	(void)nftw(path, entry_remove, 8, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+	(void)nftw(path, entry_remove, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 static void creation_stop(struct creation *creation)

@@ -42,6 +42,22 @@ int store_path(const char *folder, const char *name, const char *file,
 	return n > 0 && n < STORE_PATH_SIZE ? 0 : -ENAMETOOLONG;
 }
 
+/* "NAME", or ".NAME.new": one that is being made. */
+static bool place_is_valid(const char *place)
+{
+	static const char suffix[] = ".new";
+	char name[STORE_NAME_MAX + 1];
+	size_t size = strlen(place), tail = sizeof(suffix) - 1;
+
+	if (place[0] != '.')
+		return envelope_name_is_valid(place);
+	if (size <= 1 + tail || size - 1 - tail > STORE_NAME_MAX ||
+	    strcmp(place + size - tail, suffix) != 0)
+		return false;
+	(void)snprintf(name, sizeof(name), "%.*s", (int)(size - 1 - tail), place + 1);
+	return envelope_name_is_valid(name);
+}
+
 /* The store's own folder: nobody but its owner gets in. */
 static int folder_judge(const char *folder, const char *name, struct file_error *error)
 {
@@ -50,8 +66,7 @@ static int folder_judge(const char *folder, const char *name, struct file_error 
 	struct stat st;
 	int r;
 
-	/* ".NAME.new" is one that is being made. */
-	if (!envelope_name_is_valid(name[0] == '.' ? name + 1 : name))
+	if (!place_is_valid(name))
 		return file_fail(error, -ENOENT, "no store can be called so");
 	r = store_path(folder, name, NULL, path);
 	if (r < 0)
@@ -105,18 +120,24 @@ static int text_hash(const char *text, size_t size, uint8_t ret_hash[HYGIE_KEY_I
 int store_load(const char *folder, const char *name, struct store **ret_store,
 	       struct file_error *ret_error)
 {
+	return store_load_at(folder, name, name, ret_store, ret_error);
+}
+
+int store_load_at(const char *folder, const char *place, const char *name,
+		  struct store **ret_store, struct file_error *ret_error)
+{
 	cleanup_free char *text = NULL;
 	struct file_error why = { "" };
 	size_t size;
 	int r;
 
-	r = store_file_read(folder, name, "store.ini", STORE_INI_MAX, &text, &size,
+	r = store_file_read(folder, place, "store.ini", STORE_INI_MAX, &text, &size,
 			    ret_error);
 	if (r < 0)
 		return r;
 	r = store_ini_parse(text, size, name, ret_store, &why);
 	if (r < 0)
-		return file_fail(ret_error, r, "%s/%s/%s", folder, name, why.text);
+		return file_fail(ret_error, r, "%s/%s/%s", folder, place, why.text);
 	r = text_hash(text, size, (*ret_store)->seen);
 	if (r < 0) {
 		store_free(*ret_store);

@@ -74,6 +74,10 @@ struct store {
 int store_load(const char *folder, const char *name, struct store **ret_store,
 	       struct file_error *ret_error) must_check;
 
+/* The same from FOLDER/PLACE, of a store that is being made. */
+int store_load_at(const char *folder, const char *place, const char *name,
+		  struct store **ret_store, struct file_error *ret_error) must_check;
+
 /*
  * Puts store.ini in place; the store's folder is there. 0; -EINVAL when a field cannot
  * be; -ESTALE when the file is another than `store` was loaded from or saved to, and

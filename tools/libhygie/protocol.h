@@ -56,6 +56,7 @@ enum wire_type {
 	WIRE_REQUEST_STORE_RECOVER = 0x0124,
 	WIRE_REQUEST_STORE_CHECK = 0x0125,    /* as ITEMs: stores, holders, findings */
 	WIRE_REQUEST_STORE_RECOVERY = 0x0126, /* a new recovery key */
+	WIRE_REQUEST_STORE_IMPORT = 0x0127,   /* its files lie in their stage */
 	WIRE_REQUEST_STORE_OPEN =
 		0x0130, /* a login that opens stores: TAG_STORE, or all */
 	WIRE_REQUEST_STORE_CLOSE = 0x0131, /* TAG_STORE, or all */

@@ -99,6 +99,8 @@ static const char *const templates[TEXT_COUNT] = {
 		N_("The store {1} is not opened for that card any more. Until a holder "
 		   "who may grant opens it next, who can copy the store's files could "
 		   "still open them with the card."),
+	[TEXT_STORE_IMPORTED] = N_(
+		"The store is imported. It will be seen in {1}. \"hygie store check\" says whether its holders' cards are enrolled here."),
 	[TEXT_STORE_CARD_STAYS] =
 		N_("The card's right in the store {1} could not be taken away. The "
 		   "journal says why; mend that, then run \"hygie store remove\"."),

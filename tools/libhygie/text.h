@@ -63,6 +63,7 @@ enum hygie_text {
 	TEXT_STORE_MISTYPED,    /* no argument */
 	TEXT_STORE_RECOVERED,   /* rights granted, rights taken away */
 	TEXT_STORE_CARD_LEAVES, /* store */
+	TEXT_STORE_IMPORTED,    /* mount point */
 	TEXT_STORE_CARD_STAYS,  /* store */
 	TEXT_COUNT
 };
