@@ -76,6 +76,13 @@ FAULT(int, waitid, (idtype_t kind, id_t id, siginfo_t *info, int options),
       (kind, id, info, options), -1, ECHILD)
 FAULT(int, eventfd_write, (int fd, eventfd_t value), (fd, value), -1, EIO)
 
+FAULT(int, fsync, (int fd), (fd), -1, EIO)
+FAULT(int, fchmod, (int fd, mode_t mode), (fd, mode), -1, EIO)
+FAULT(int, rename, (const char *from, const char *to), (from, to), -1, EIO)
+FAULT(int, mkdir, (const char *path, mode_t mode), (path, mode), -1, ENOSPC)
+FAULT(int, flock, (int fd, int operation), (fd, operation), -1, ENOLCK)
+FAULT(EVP_CIPHER_CTX *, EVP_CIPHER_CTX_new, (void), (), NULL, ENOMEM)
+
 /* It resets whatever it says. */
 int __real_sqlite3_reset(sqlite3_stmt *statement);
 int __wrap_sqlite3_reset(sqlite3_stmt *statement);

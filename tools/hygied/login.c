@@ -113,8 +113,9 @@ static void on_proven(void *context, enum hygie_outcome outcome)
 {
 	struct login *login = context;
 
-	if (outcome == HYGIE_OK && login->trial && login->card)
-		store_trial_take(login->trial, login->card);
+	if (outcome == HYGIE_OK && login->trial && login->card &&
+	    store_trial_take(login->trial, login->card) < 0)
+		outcome = HYGIE_FAULT;
 	login->left_out =
 		outcome == HYGIE_OK && login->card ? card_left_out(login->card) : 0;
 	login_finish(login, outcome, NULL);

@@ -181,7 +181,11 @@ static int stage_make(struct creation *creation, struct file_error *error)
 	if (mkdir(creation->stage, 0700) < 0)
 		return -errno;
 	r = stage_lock(creation->stage, &creation->stage_fd);
-	return r < 0 ? r : stage_fill(creation, error);
+	if (r == 0)
+		return stage_fill(creation, error);
+	if (r != -EBUSY) /* an import was quicker: it is that one's now */
+		stage_remove(creation->stage);
+	return r;
 }
 
 /* All is made: from here on it is a store. */

@@ -164,19 +164,22 @@ const struct card_task *store_trial_tasks(const struct store_trial *trial,
 	return trial->tasks;
 }
 
-void store_trial_take(struct store_trial *trial, struct card *card)
+int store_trial_take(struct store_trial *trial, struct card *card)
 {
-	for (size_t i = 0; i < trial->count; i++) {
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < trial->count; i++) {
 		cleanup_secret struct secret *given = card_take_secret(card, i);
 		struct attempt *attempt = &trial->attempts[i];
 		struct envelope_opened opened = { 0 };
 
-		if (!given || envelope_open(attempt->envelope, &attempt->task, given,
-					    &trial_store, &opened) < 0)
-			continue;
-		attempt->opened = opened.verdict == ENVELOPE_OPEN;
+		if (given)
+			r = envelope_open(attempt->envelope, &attempt->task, given,
+					  &trial_store, &opened);
+		attempt->opened = r == 0 && opened.verdict == ENVELOPE_OPEN;
 		secret_free(opened.secret);
 	}
+	return r;
 }
 
 const struct certificate *store_trial_result(const struct store_trial *trial,

@@ -26,8 +26,12 @@ void store_trial_free(struct store_trial *trial);
 const struct card_task *store_trial_tasks(const struct store_trial *trial,
 					  size_t *ret_count);
 
-/* In card_login_with()'s callback: takes what the card gave. */
-void store_trial_take(struct store_trial *trial, struct card *card);
+/*
+ * In card_login_with()'s callback: takes what the card gave. 0; -ENOMEM, -EPERM, -EIO: a
+ * fault of ours, which says nothing of the card: a weaker way, or none, is not recorded
+ * because of it.
+ */
+int store_trial_take(struct store_trial *trial, struct card *card) must_check;
 
 /*
  * The first that opened, best first: its certificate, borrowed, and wrap. NULL: the card
