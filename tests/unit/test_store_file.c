@@ -268,6 +268,30 @@ static void a_name_that_leads_elsewhere_is_no_store(void **state)
 				 -ENOENT);
 }
 
+/* The longest name has a place to be made in, too, and no other has. */
+static void a_store_of_any_name_can_be_made_beside_its_place(void **state)
+{
+	cleanup_store struct store *store = store_made(state, 0);
+	char name[STORE_NAME_MAX + 2], stage[STORE_NAME_MAX + 8];
+	struct file_error error = { "" };
+	struct store *read = NULL;
+
+	memset(name, 'n', sizeof(name) - 1);
+	name[STORE_NAME_MAX + 1] = '\0';
+	(void)snprintf(stage, sizeof(stage), ".%.*s.new", STORE_NAME_MAX, name);
+	memset(store->seen, 0, sizeof(store->seen));
+	assert_int_equal(mkdir(scratch_path(state, stage), 0700), 0);
+	assert_int_equal(store_save_at(folder_of(state), stage, store), 0);
+	assert_int_equal(store_load_at(folder_of(state), stage, NAME, &read, &error), 0);
+	store_free(read);
+	(void)snprintf(stage, sizeof(stage), ".%.*s", STORE_NAME_MAX, name);
+	assert_int_equal(mkdir(scratch_path(state, stage), 0700), 0);
+	assert_int_equal(store_load_at(folder_of(state), stage, NAME, &read, &error),
+			 -ENOENT);
+	assert_int_equal(store_load_at(folder_of(state), ".new", NAME, &read, &error),
+			 -ENOENT);
+}
+
 static void an_envelope_or_certificate_that_is_another_is_refused(void **state)
 {
 	cleanup_store struct store *store = store_made(state, 2);
@@ -412,6 +436,7 @@ int main(void)
 		scratch_test(a_file_that_another_could_have_written_is_refused),
 		scratch_test(a_folder_that_others_can_enter_is_refused),
 		scratch_test(a_name_that_leads_elsewhere_is_no_store),
+		scratch_test(a_store_of_any_name_can_be_made_beside_its_place),
 		scratch_test(an_envelope_or_certificate_that_is_another_is_refused),
 		scratch_test(each_store_is_told_also_one_that_cannot_be_read),
 		scratch_test(certificates_of_nobody_are_tidied_away),
