@@ -225,8 +225,11 @@ static void open_stores(const struct login *login, struct binding *binding,
 {
 	gid_t gid;
 
-	if (login->plan && policy_user_ids(binding->user, &binding->uid, &gid))
+	if (!login->plan)
+		return;
+	if (policy_user_ids(binding->user, &binding->uid, &gid))
 		stores_open(login->hygied->stores, login->plan, binding, ticket);
+	store_plan_forget(login->plan); /* before anybody hears of the login */
 }
 
 /* A login at a real door is what a PAM set-up on trial waits for. */
