@@ -10,10 +10,13 @@ import ctypes
 import os
 import pathlib
 import select
+import shutil
 import signal
 import socket
 import subprocess
 import time
+
+import pytest
 
 import wire
 
@@ -215,3 +218,48 @@ def end_of(process):
     process.wait(DEADLINE)
     process.stdin.close()
     process.stdout.close()
+
+
+HOLDS = {
+    "file": "held = open(path + '/held', 'a')",
+    "folder": "held = os.open(path, os.O_RDONLY)",
+    "directory": "os.chdir(path)",
+    "mapping": "held = open(path + '/held', 'w+b'); held.write(b'x' * 4096); held.flush(); "
+               "mapped = mmap.mmap(held.fileno(), 4096); held.close()",
+}
+
+
+# --- what tests of a keeper begin with
+
+OUTSIDER, GROUP = 4600, 4500
+
+
+@pytest.fixture(scope="module", autouse=True)
+def members():
+    for name, uid in (("ann", 4501), ("ben", 4502)):
+        subprocess.run(["useradd", "-M", "-u", str(uid), name], check=True)
+    subprocess.run(["useradd", "-M", "-u", str(OUTSIDER), "eve"], check=True)
+    subprocess.run(["groupadd", "-g", str(GROUP), "records"], check=True)
+    for name in ("ann", "ben"):
+        subprocess.run(["usermod", "-aG", "records", name], check=True)
+
+
+@pytest.fixture
+def keeper():
+    one = Keeper(group=GROUP)
+    yield one
+    one.end()
+    shutil.rmtree(one.cipher.parent)
+    shutil.rmtree("/srv/hygie", ignore_errors=True)
+
+
+@pytest.fixture
+def store(keeper):
+    """Made, and open."""
+    keeper.make()
+    keeper.open()
+    return keeper
+
+
+def is_shut(keeper):
+    return not mounts(keeper.mount) and not running("gocryptfs")

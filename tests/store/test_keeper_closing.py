@@ -1,0 +1,319 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The keeper of a store, closing: busy, covered, copied, moved; not used; beyond the limit."""
+import os
+import pathlib
+import subprocess
+import time
+
+import pytest
+
+import wire
+from keeping import (DEADLINE, GROUP, HOLDS, end_of, holder, is_shut, keeper, let_go,
+                     members, mounts, running, store)  # noqa: F401
+
+
+# --- busy
+
+@pytest.mark.parametrize("way", HOLDS)
+def test_a_busy_store_is_told_and_closes_when_the_holder_ends(store, way):
+    process = holder(HOLDS[way], store.mount, uid=4501, gid=GROUP)
+    store.order("CLOSE")
+    busy = store.wait("BUSY")
+    assert busy.get("PROCESS") == process.pid and busy.get("USER_ID") == 4501, busy
+    assert busy.get("NAME").startswith("python3"), busy
+    assert busy.get("FILE").startswith(str(store.mount)), busy
+    assert store.state().get("STATE") == "closing"
+    assert store.silent(1) and mounts(store.mount) and running("gocryptfs")
+    end_of(process)
+    store.wait("CLOSED")
+    assert is_shut(store)
+
+
+def closes_when_let_go(store, process):
+    """The holder lets go without ending, and the store closes."""
+    store.order("CLOSE")
+    store.wait("BUSY")
+    assert store.silent(1)  # the tries that follow an event are over
+    let_go(process)
+    store.wait("CLOSED")
+    assert process.poll() is None
+    end_of(process)
+
+
+@pytest.mark.parametrize("way", ["file", "folder", "mapping"])
+def test_it_closes_when_the_file_is_closed_though_the_program_goes_on(store, way):
+    code = HOLDS[way] + "\nprint('holds', flush=True); sys.stdin.readline()\n"
+    code += {"folder": "os.close(held)", "mapping": "mapped.close()"}.get(way, "held.close()")
+    process = holder(code, store.mount)
+    closes_when_let_go(store, process)
+
+
+def test_the_last_of_several_holders_closes_it_and_changes_are_told(store):
+    first = holder(HOLDS["file"], store.mount)
+    second = holder(HOLDS["directory"], store.mount)
+    store.order("CLOSE")
+    busy = store.wait("BUSY")
+    pids = [value for name, value in busy.fields if name == "PROCESS"]
+    assert sorted(pids) == sorted([first.pid, second.pid])
+    assert store.silent(1)
+    end_of(first)
+    busy = store.wait("BUSY")
+    assert [value for name, value in busy.fields if name == "PROCESS"] == [second.pid]
+    end_of(second)
+    store.wait("CLOSED")
+
+
+def test_a_holder_that_was_not_there_at_first_is_waited_for_too(store):
+    first = holder(HOLDS["directory"], store.mount)
+    store.order("CLOSE")
+    store.wait("BUSY")
+    assert store.silent(1)
+    second = holder(HOLDS["file"], store.mount)
+    end_of(first)
+    busy = store.wait("BUSY")
+    assert busy.get("PROCESS") == second.pid
+    end_of(second)
+    store.wait("CLOSED")
+
+
+def test_whoever_left_the_folder_is_noticed(store):
+    """A changed working directory tells nobody: it is looked after."""
+    process = holder("os.chdir(path); print('holds', flush=True); sys.stdin.readline(); "
+                     "os.chdir('/')", store.mount)
+    closes_when_let_go(store, process)
+
+
+def test_what_was_unsaved_is_saved_before_it_closes(store):
+    process = holder("held = open(path + '/held', 'w')\nheld.write('start')\n"
+                     "print('holds', flush=True); sys.stdin.readline()\n"
+                     "held.write(' and end'); held.close(); sys.exit()", store.mount)
+    store.order("CLOSE")
+    store.wait("BUSY")
+    assert store.silent(1)  # the tries that follow an event are over
+    let_go(process)
+    store.wait("CLOSED")
+    process.wait(DEADLINE)
+    end_of(process)
+    store.open()
+    assert (store.mount / "held").read_text() == "start and end"
+
+
+def test_an_opening_takes_a_pending_close_back(store):
+    process = holder(HOLDS["file"], store.mount)
+    store.order("CLOSE")
+    store.wait("BUSY")
+    store.open(note=b"again")
+    end_of(process)
+    assert store.silent(1)
+    state = store.state()
+    assert (state.get("STATE"), state.get("NOTE")) == ("open", b"again")
+    store.close()
+
+
+def test_a_pending_close_is_told_to_whoever_asks_again(store):
+    process = holder(HOLDS["file"], store.mount)
+    store.order("CLOSE")
+    store.wait("BUSY")
+    store.order("CLOSE")
+    assert store.wait("BUSY").get("PROCESS") == process.pid
+    end_of(process)
+    store.wait("CLOSED")
+
+
+def test_many_files_opened_and_closed_do_not_keep_it(store):
+    process = holder(HOLDS["file"], store.mount)
+    store.order("CLOSE")
+    store.wait("BUSY")
+    for i in range(300):
+        (store.mount / ("file%d" % i)).write_text("x")
+    end_of(process)
+    store.wait_until("CLOSED")
+
+
+def test_another_mount_namespace_keeps_the_key_and_that_is_told(store):
+    """Not reported as closed, though nothing is mounted here: gocryptfs goes on."""
+    process = subprocess.Popen(["unshare", "--mount", "--propagation", "private", "/bin/sh", "-c",
+                                "echo ready; read line"], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n"
+    store.order("CLOSE")
+    store.wait("BUSY")
+    assert running("gocryptfs") and not mounts(store.mount)
+    process.stdin.close()
+    process.wait(DEADLINE)
+    store.wait("CLOSED")
+    assert is_shut(store)
+
+
+def test_what_lies_over_it_is_left_alone_and_not_taken_for_it(store):
+    """Something mounted on the mount point: unmounting there would take that away, and would
+    say nothing of the store."""
+    subprocess.run(["mount", "-t", "tmpfs", "over-it", str(store.mount)], check=True)
+    store.order("CLOSE")
+    assert store.wait("BUSY").get("PROCESS") is None
+    assert store.silent(1) and store.state().get("STATE") == "closing"
+    assert [line.split()[-3] for line in mounts(store.mount)] == ["fuse.gocryptfs", "tmpfs"]
+    assert running("gocryptfs")
+    subprocess.run(["umount", str(store.mount)], check=True)
+    store.wait("CLOSED")
+    assert is_shut(store)
+
+
+@pytest.fixture
+def elsewhere():
+    place = pathlib.Path("/mnt/elsewhere")
+    place.mkdir()
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=False, stderr=subprocess.DEVNULL)
+    place.rmdir()
+
+
+def test_a_copy_of_the_mount_is_closed_with_it(store, elsewhere):
+    subprocess.run(["mount", "--bind", str(store.mount), str(elsewhere)], check=True)
+    store.close()
+    assert is_shut(store) and not mounts(elsewhere)
+
+
+def test_a_busy_copy_of_the_mount_is_waited_for(store, elsewhere):
+    subprocess.run(["mount", "--bind", str(store.mount), str(elsewhere)], check=True)
+    process = holder(HOLDS["directory"], elsewhere)
+    store.order("CLOSE")
+    assert store.wait("BUSY").get("PROCESS") == process.pid
+    assert store.silent(3) and running("gocryptfs") and mounts(elsewhere)
+    end_of(process)
+    store.wait("CLOSED")
+    assert is_shut(store) and not mounts(elsewhere)
+
+
+def test_a_mount_that_was_moved_away_is_closed_where_it_is(store, elsewhere):
+    subprocess.run(["mount", "--move", str(store.mount), str(elsewhere)], check=True)
+    store.close()
+    assert is_shut(store) and not mounts(elsewhere)
+
+
+def test_an_ending_that_lasts_is_looked_after(store):
+    """Another mount namespace has it: who holds it there is told also when it changes."""
+    process = subprocess.Popen(["unshare", "--mount", "--propagation", "private",
+                                "/usr/bin/python3", "-c", "import sys\nprint('ready', flush=True)"
+                                "\nsys.stdin.readline()\nheld = open(%r, 'w')\n"
+                                "print('holds', flush=True)\nsys.stdin.readline()\n"
+                                % str(store.mount / "held")], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n"
+    store.order("CLOSE")
+    assert store.wait("BUSY").get("PROCESS") is None
+    let_go(process)
+    assert process.stdout.readline() == "holds\n"
+    assert store.wait("BUSY").get("PROCESS") == process.pid
+    store.order_open()
+    store.fails("WRONG_TIME")
+    end_of(process)
+    store.wait("CLOSED")
+    assert is_shut(store)
+
+
+# --- not used
+
+IDLE = 800  # milliseconds
+
+
+def uses(store):
+    file = store.mount / "used"
+    return {"read": file.read_text, "write": lambda: file.write_text("x"),
+            "open": lambda: file.open().close(), "list": lambda: os.listdir(store.mount)}
+
+
+def test_a_store_that_nobody_uses_says_so_until_it_is_closed(keeper):
+    keeper.make()
+    began = time.monotonic()
+    keeper.open(idle=IDLE)
+    keeper.wait("IDLE")
+    assert time.monotonic() - began >= IDLE / 1000
+    keeper.wait("IDLE")  # nobody heard it the first time
+    keeper.order("CLOSE")
+    keeper.wait_until("CLOSED")
+
+
+@pytest.mark.parametrize("way", ["read", "write", "open", "list"])
+def test_a_store_in_use_is_not_idle_and_becomes_so_afterwards(keeper, way):
+    keeper.make()
+    keeper.open(idle=IDLE)
+    (keeper.mount / "used").write_text("x")
+    use, end = uses(keeper)[way], time.monotonic() + 3 * IDLE / 1000
+    while time.monotonic() < end:
+        use()
+        last = time.monotonic()
+        assert keeper.silent(IDLE / 8000)
+    keeper.wait("IDLE")
+    assert time.monotonic() - last >= IDLE / 1000
+
+
+def test_what_only_lies_open_is_no_use(keeper):
+    keeper.make()
+    keeper.open(idle=IDLE)
+    process = holder(HOLDS["file"], keeper.mount)
+    keeper.wait("IDLE")
+    end_of(process)
+
+
+def test_without_an_idle_time_it_never_is(store):
+    assert store.silent(1.5)
+
+
+# --- the hard limit
+
+LIMIT = 500  # milliseconds
+
+
+def test_beyond_the_limit_the_holders_are_told_to_end_and_it_closes(store):
+    process = holder(HOLDS["file"] + "\nheld.write('unsaved')\nimport signal\n"
+                     "signal.signal(signal.SIGTERM, lambda *_: (held.close(), sys.exit(7)))",
+                     store.mount, uid=4501, gid=GROUP)
+    began = time.monotonic()
+    store.order("CLOSE", limit=LIMIT)
+    store.wait("BUSY")
+    forced = store.wait_until("FORCED")
+    assert time.monotonic() - began >= LIMIT / 1000
+    assert (forced.get("PROCESS"), forced.get("USER_ID")) == (process.pid, 4501)
+    assert store.wait_until("CLOSED").get("FAILURE") is None
+    assert process.wait(DEADLINE) == 7, "it was asked, not killed"
+    end_of(process)
+    store.open()
+    assert (store.mount / "held").read_text() == "unsaved"
+
+
+def test_who_does_not_end_keeps_no_key_alive_and_is_not_killed(store):
+    process = holder("import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" +
+                     HOLDS["file"], store.mount)
+    store.order("CLOSE", limit=LIMIT)
+    store.wait("BUSY")
+    store.wait_until("FORCED")
+    closed = store.wait_until("CLOSED")
+    assert closed.get("FAILURE") == wire.KEEPER_FAILURES["KEEPER_LIMIT"]
+    assert is_shut(store) and process.poll() is None
+    end_of(process)
+    store.open()
+
+
+def test_a_mount_namespace_apart_keeps_no_key_beyond_the_limit(store):
+    process = subprocess.Popen(["unshare", "--mount", "--propagation", "private", "/bin/sh", "-c",
+                                "echo ready; read line"], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n"
+    store.order("CLOSE", limit=LIMIT)
+    assert store.wait_until("CLOSED").get("FAILURE") == wire.KEEPER_FAILURES["KEEPER_LIMIT"]
+    assert not running("gocryptfs")
+    process.stdin.close()
+    process.wait(DEADLINE)
+
+
+def test_an_opening_in_time_saves_the_holders(store):
+    process = holder(HOLDS["file"], store.mount)
+    store.order("CLOSE", limit=LIMIT)
+    store.wait("BUSY")
+    store.open()
+    assert store.silent(2 * LIMIT / 1000) and process.poll() is None
+    end_of(process)
+    store.close()
+
+
