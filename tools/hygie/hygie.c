@@ -17,6 +17,8 @@
 #define HYGIE_VERSION "unknown"
 #endif
 
+#define COLUMN 14 /* of what is typed, in the help */
+
 static const struct command commands[] = {
 	{ { "status", NULL },
 	  command_status,
@@ -233,16 +235,16 @@ static void print_help(FILE *to)
 	for (size_t i = 0; i < array_size(commands); i++) {
 		(void)fprintf(to, "  %s%s%-*s", commands[i].words[0],
 			      commands[i].words[1] ? " " : "",
-			      12 - (int)strlen(commands[i].words[0]) -
+			      COLUMN - (int)strlen(commands[i].words[0]) -
 				      (commands[i].words[1] ? 1 : 0),
 			      commands[i].words[1] ? commands[i].words[1] : "");
 		print_line(to, "  ", tr(commands[i].help));
 	}
 	print_line(to, "\n", tr("Options of all commands:"));
-	print_line(to, "  --json         ", tr("Print JSON, errors too"));
-	print_line(to, "  --socket PATH  ", tr("Ask the hygied that listens there"));
-	print_line(to, "  --help         ", tr("Show this, or the usage of a command"));
-	print_line(to, "  --version      ", tr("Show the version"));
+	print_line(to, "  --json           ", tr("Print JSON, errors too"));
+	print_line(to, "  --socket PATH    ", tr("Ask the hygied that listens there"));
+	print_line(to, "  --help           ", tr("Show this, or the usage of a command"));
+	print_line(to, "  --version        ", tr("Show the version"));
 }
 
 static int usage_error(const struct options *options, const struct command *command,
