@@ -171,11 +171,12 @@ class Station:
         self.wait_empty()
 
     def wait_idle(self, card):
-        """Until hygied does nothing with the card. pcscd 1.9.9 that fails to reset a card just as
-        it goes may take the reader for empty with the next card in it, or for full without."""
+        """Until hygied, which may just have been started, knows of the reader and does nothing
+        with the card. pcscd 1.9.9 that fails to reset a card just as it goes may take the reader
+        for empty with the next card in it, or for full without."""
         if self.pcscd.process and self.hygied:
             card.clear_faults()
-            self.wait_readers(wire.at_rest)
+            self.wait_readers(lambda readers: readers and wire.at_rest(readers))
 
     def wait_empty(self, timeout=PATIENCE):
         """Until pcscd and hygied know of no card: the next one is then no surprise."""
