@@ -23,6 +23,7 @@ class World:
     def __init__(self, machine, session, bus):
         self.machine, self.session, self.bus = machine, session, bus
         self.card = None  # (whose, PivCard), borrowed from `cards`
+        self.pulled = 0.0  # when a card was, the last time
         self.out_since = None
         self.opened = 0  # by a PIN, since the beginning
         self.story = []
@@ -31,6 +32,9 @@ class World:
         return self.card[0] if self.card else None
 
     def put_in(self, name):
+        """Not at once after another: when pcscd 1.9.9 fails to reset a card that goes, it says so
+        before its own look at the reader, and never sees a card that is in by then."""
+        time.sleep(max(0.0, self.pulled + NOTICE - time.monotonic()))
         self.card = (name, lock.mc.pivcard.PivCard(self.machine.cards[name], atr="yubikey"))
 
     def take_out(self):
@@ -39,6 +43,7 @@ class World:
                 self.out_since = time.monotonic()
             self.card[1].stop()
             self.card = None
+            self.pulled = time.monotonic()
 
     def settle(self):
         """Until hygied, and pcscd below it, see the reader as it is."""

@@ -4,6 +4,8 @@
  */
 #include "prompt.h"
 
+#include "libhygie/durable.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -20,20 +22,9 @@ struct terminal {
 	sigset_t saved_mask, mask;
 };
 
-static void write_all(int fd, const char *text)
+static void put(int fd, const char *text)
 {
-	size_t left = strlen(text);
-
-	while (left > 0) {
-		ssize_t n = write(fd, text, left);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return;
-		text += n;
-		left -= (size_t)n;
-	}
+	(void)!write_all(fd, text, strlen(text));
 }
 
 /* What is left of a line that was begun is thrown away with the echo's return. */
@@ -112,7 +103,7 @@ static void terminal_signal(struct terminal *terminal)
 	if (read(terminal->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
 		return;
 	terminal_restore(terminal);
-	write_all(terminal->fd, "\n");
+	put(terminal->fd, "\n");
 	(void)raise((int)info.ssi_signo);
 	(void)sigprocmask(SIG_SETMASK, &terminal->saved_mask, NULL);
 	/* Here after SIGCONT, or when the signal is ignored. */
@@ -148,7 +139,7 @@ static int terminal_ask(struct terminal *terminal, const struct prompt *prompt,
 	r = terminal_hush(terminal, prompt->echo);
 	if (r < 0)
 		return r;
-	write_all(terminal->fd, prompt->text);
+	put(terminal->fd, prompt->text);
 	for (;;) {
 		struct pollfd fds[] = {
 			{ .fd = terminal->signal_fd, .events = POLLIN },
@@ -166,7 +157,7 @@ static int terminal_ask(struct terminal *terminal, const struct prompt *prompt,
 			return -EINTR;
 		}
 		if (fds[1].revents) {
-			write_all(terminal->fd, "\n");
+			put(terminal->fd, "\n");
 			return -ECANCELED;
 		}
 		r = line_read(terminal->fd, line,

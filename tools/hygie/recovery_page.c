@@ -7,10 +7,10 @@
 
 #include "display.h"
 #include "language.h"
+#include "libhygie/durable.h"
 #include "libhygie/protocol.h"
 #include "libhygie/secret.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
 #include <string.h>
@@ -33,21 +33,9 @@ static void line(FILE *to, const char *text)
 /* Past the stream's buffer, which nobody wipes. */
 static void secret_print(FILE *to, const struct secret *secret)
 {
-	const uint8_t *bytes = secret_bytes_const(secret);
-	size_t left = secret_size(secret);
-
-	if (fflush(to) != 0)
-		return;
-	while (left > 0) {
-		ssize_t n = write(fileno(to), bytes, left);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return;
-		bytes += n;
-		left -= (size_t)n;
-	}
+	if (fflush(to) == 0)
+		(void)!write_all(fileno(to), secret_bytes_const(secret),
+				 secret_size(secret));
 }
 
 /* Has qrencode write to the same place; nothing comes where it is not installed. */

@@ -6,6 +6,7 @@
 
 #include "language.h"
 #include "libhygie/deadline.h"
+#include "libhygie/durable.h"
 #include "libhygie/error_text.h"
 #include "libhygie/hex.h"
 #include "output.h"
@@ -81,21 +82,6 @@ static int hash_end(EVP_MD_CTX *hash, char ret_hash[ARCHIVE_HASH_SIZE])
 	return 0;
 }
 
-static int bytes_write(int fd, const uint8_t *bytes, size_t size)
-{
-	while (size > 0) {
-		ssize_t n = write(fd, bytes, size);
-
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n > 0) {
-			bytes += n;
-			size -= (size_t)n;
-		}
-	}
-	return 0;
-}
-
 /* Reads `from` to its end; writes it to `to` unless that is -1. */
 static int bytes_pass(int from, int to, struct archive_progress *progress,
 		      char ret_hash[ARCHIVE_HASH_SIZE])
@@ -118,7 +104,7 @@ static int bytes_pass(int from, int to, struct archive_progress *progress,
 		else if (EVP_DigestUpdate(hash, block, (size_t)n) != 1)
 			r = -ENOMEM;
 		else if (to >= 0)
-			r = bytes_write(to, block, (size_t)n);
+			r = write_all(to, block, (size_t)n);
 		if (r == 0)
 			archive_progress_add(progress, (uint64_t)n);
 	}

@@ -24,15 +24,17 @@ int durable_folder_sync(const char *path)
 	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
-static int bytes_write(int fd, const uint8_t *bytes, size_t size)
+int write_all(int fd, const void *bytes, size_t size)
 {
+	const uint8_t *at = bytes;
+
 	while (size > 0) {
-		ssize_t n = write(fd, bytes, size);
+		ssize_t n = write(fd, at, size);
 
 		if (n < 0 && errno != EINTR)
 			return -errno;
 		if (n > 0) {
-			bytes += n;
+			at += n;
 			size -= (size_t)n;
 		}
 	}
@@ -50,7 +52,7 @@ int durable_write(const char *path, mode_t mode, const void *bytes, size_t size)
 	fd = open(new, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
-	r = bytes_write(fd, bytes, size);
+	r = write_all(fd, bytes, size);
 	if (r == 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0))
 		r = -errno;
 	if (close(fd) < 0 && r == 0)

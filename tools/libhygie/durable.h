@@ -20,5 +20,8 @@ int durable_rename(const char *from, const char *to) must_check;
 /* Removes a file; one that is not there is fine. 0 or a negative errno. */
 int durable_remove(const char *path) must_check;
 
+/* Writes all of it to a blocking descriptor, whatever interrupts. 0 or a negative errno. */
+int write_all(int fd, const void *bytes, size_t size) must_check;
+
 /* Flushes the folder that `path` lies in. 0 or a negative errno. */
 int durable_folder_sync(const char *path) must_check;
