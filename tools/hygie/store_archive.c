@@ -15,11 +15,13 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <inttypes.h>
+#include <linux/openat2.h>
 #include <openssl/evp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define BLOCK ((size_t)256 * 1024)
@@ -135,64 +137,147 @@ static bool times_differ(const struct stat *one, const struct stat *other)
 	       one->st_mtim.tv_nsec != other->st_mtim.tv_nsec;
 }
 
-int archive_copy(const char *from, const char *to, const struct stat *owner, mode_t mode,
-		 struct archive_progress *progress, char ret_hash[ARCHIVE_HASH_SIZE],
+/* glibc has no function for it yet. */
+static int folder_below(int top, const char *path)
+{
+	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+				.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS };
+	long fd = syscall(SYS_openat2, top, path, &how, sizeof(how));
+
+	return fd < 0 ? -errno : (int)fd;
+}
+
+int archive_enter(int top, const char *top_path, const char *within,
+		  struct archive_entry *ret_entry, struct archive_error *error)
+{
+	const char *slash = strrchr(within, '/'), *name = slash ? slash + 1 : within;
+	struct archive_entry *entry = ret_entry;
+	char folder[PATH_MAX] = ".";
+
+	entry->folder = -1;
+	if (snprintf(entry->shown, sizeof(entry->shown), "%s%s%s", top_path,
+		     within[0] ? "/" : "", within) >= (int)sizeof(entry->shown) ||
+	    strlen(name) > NAME_MAX)
+		return archive_fail(error, -ENAMETOOLONG, "%.300s: its name is too long",
+				    within);
+	if (slash)
+		(void)snprintf(folder, sizeof(folder), "%.*s", (int)(slash - within),
+			       within);
+	entry->folder = folder_below(top, folder);
+	if (entry->folder == -ELOOP || entry->folder == -EXDEV)
+		return archive_fail(error, entry->folder,
+				    "%s: a symbolic link stands in the way",
+				    entry->shown);
+	if (entry->folder < 0)
+		return fail_at(error, entry->shown, entry->folder);
+	(void)snprintf(entry->path, sizeof(entry->path), "/proc/self/fd/%d/%s",
+		       entry->folder, name[0] ? name : ".");
+	return 0;
+}
+
+int archive_name(const char *path, struct archive_entry *ret_entry,
 		 struct archive_error *error)
+{
+	ret_entry->folder = -1;
+	if (strlen(path) >= sizeof(ret_entry->path))
+		return archive_fail(error, -ENAMETOOLONG, "%.300s: its name is too long",
+				    path);
+	(void)snprintf(ret_entry->path, sizeof(ret_entry->path), "%s", path);
+	(void)snprintf(ret_entry->shown, sizeof(ret_entry->shown), "%s", path);
+	return 0;
+}
+
+void archive_leave(struct archive_entry *entry)
+{
+	if (entry->folder >= 0)
+		(void)close(entry->folder);
+	entry->folder = -1;
+}
+
+int archive_copy(const struct archive_entry *from, const struct archive_entry *to,
+		 const struct stat *owner, mode_t mode, struct archive_progress *progress,
+		 char ret_hash[ARCHIVE_HASH_SIZE], struct archive_error *error)
 {
 	cleanup_close int source = -1, copy = -1;
 	struct timespec times[2] = { { .tv_nsec = UTIME_NOW } };
 	struct stat before = { 0 }, after = { 0 };
-	int r = source_open(from, &source, &before);
+	int r = source_open(from->path, &source, &before);
 
 	if (r < 0)
-		return fail_at(error, from, r);
+		return fail_at(error, from->shown, r);
 	/* Anew: a link in its place, or one file under two names, is no target. */
-	(void)unlink(to);
-	copy = open(to, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	(void)unlink(to->path);
+	copy = open(to->path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (copy < 0)
-		return fail_at(error, to, -errno);
+		return fail_at(error, to->shown, -errno);
 	r = bytes_pass(source, copy, progress, ret_hash);
 	if (r == 0 && fstat(source, &after) < 0)
 		r = -errno;
 	if (r == 0 && times_differ(&before, &after))
-		return archive_fail(error, -EAGAIN, "%s: was changed meanwhile", from);
+		return archive_fail(error, -EAGAIN, "%s: was changed meanwhile",
+				    from->shown);
 	times[1] = before.st_mtim;
 	if (r == 0 &&
 	    (fchown(copy, owner->st_uid, owner->st_gid) < 0 || fchmod(copy, mode) < 0 ||
 	     fsync(copy) < 0 || futimens(copy, times) < 0))
 		r = -errno;
 	if (r < 0)
-		return fail_at(error, to, r);
+		return fail_at(error, to->shown, r);
 	progress->files++;
 	return 0;
 }
 
-int archive_hash(const char *path, struct archive_progress *progress,
+int archive_hash(const struct archive_entry *entry, struct archive_progress *progress,
 		 char ret_hash[ARCHIVE_HASH_SIZE], struct archive_error *error)
 {
 	cleanup_close int fd = -1;
 	struct stat st;
-	int r = source_open(path, &fd, &st);
+	int r = source_open(entry->path, &fd, &st);
 
 	if (r == 0)
 		r = bytes_pass(fd, -1, progress, ret_hash);
 	if (r < 0)
-		return fail_at(error, path, r);
+		return fail_at(error, entry->shown, r);
 	progress->files++;
 	return 0;
 }
 
-int archive_link(const char *target, const char *to, const struct stat *owner,
-		 char ret_hash[ARCHIVE_HASH_SIZE], struct archive_error *error)
+int archive_link(const char *target, const struct archive_entry *to,
+		 const struct stat *owner, char ret_hash[ARCHIVE_HASH_SIZE],
+		 struct archive_error *error)
 {
 	uint8_t digest[32];
 
-	(void)unlink(to);
-	if (symlink(target, to) < 0 || lchown(to, owner->st_uid, owner->st_gid) < 0)
-		return fail_at(error, to, -errno);
+	(void)unlink(to->path);
+	if (symlink(target, to->path) < 0 ||
+	    lchown(to->path, owner->st_uid, owner->st_gid) < 0)
+		return fail_at(error, to->shown, -errno);
 	if (EVP_Q_digest(NULL, "SHA256", NULL, target, strlen(target), digest, NULL) != 1)
-		return fail_at(error, to, -ENOMEM);
+		return fail_at(error, to->shown, -ENOMEM);
 	hex_write(digest, sizeof(digest), ret_hash);
+	return 0;
+}
+
+int archive_folder(const struct archive_entry *to, struct archive_error *error)
+{
+	struct stat st;
+
+	if (mkdir(to->path, 0700) == 0)
+		return 0;
+	if (errno != EEXIST || lstat(to->path, &st) < 0)
+		return fail_at(error, to->shown, -errno);
+	return S_ISDIR(st.st_mode) ? 0 : fail_at(error, to->shown, -ENOTDIR);
+}
+
+int archive_folder_rights(const struct archive_entry *to, const struct stat *owner,
+			  mode_t mode, struct archive_error *error)
+{
+	cleanup_close int fd =
+		open(to->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0 || fchown(fd, owner->st_uid, owner->st_gid) < 0 ||
+	    fchmod(fd, mode) < 0)
+		return fail_at(error, to->shown, -errno);
 	return 0;
 }
 

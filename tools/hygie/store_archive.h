@@ -15,6 +15,7 @@
 #include "libhygie/attributes.h"
 #include "options.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -48,24 +49,58 @@ void archive_progress_add(struct archive_progress *progress, uint64_t bytes);
 void archive_progress_end(struct archive_progress *progress);
 
 /*
+ * One entry of a tree that somebody else may have prepared: `path` leads to it whatever
+ * symbolic links lie in the tree, since the folders above it were opened through none.
+ * The entry itself may be one: it is not followed.
+ */
+struct archive_entry {
+	int folder;           /* that it lies in; -1: none */
+	char path[PATH_MAX];  /* to use, while it is entered */
+	char shown[PATH_MAX]; /* to tell */
+};
+#define ARCHIVE_NO_ENTRY ((struct archive_entry){ .folder = -1 })
+
+/*
+ * Enters the folders above `within` ("" is the top itself), from the open folder `top`
+ * that is called `top_path`. 0, and archive_leave() closes it; a negative errno with
+ * `error`: -ELOOP or -EXDEV when a symbolic link or ".." is on the way.
+ */
+int archive_enter(int top, const char *top_path, const char *within,
+		  struct archive_entry *ret_entry,
+		  struct archive_error *error) must_check;
+/* An entry of a tree that is root's alone, by its path. 0 or -ENAMETOOLONG. */
+int archive_name(const char *path, struct archive_entry *ret_entry,
+		 struct archive_error *error) must_check;
+void archive_leave(struct archive_entry *entry);
+#define cleanup_entry cleanup_with(archive_leave)
+
+/*
  * Copies the bytes of a regular file into `to`, which is made or emptied, with that owner
  * and mode, flushes it, and only then gives it the other's time: by that a later run
  * knows that it is whole. 0, and the hash of what was written; a negative errno, with
  * `error`: -ENOENT when `from` is not there any more, -EAGAIN when it changed meanwhile.
  */
-int archive_copy(const char *from, const char *to, const struct stat *owner, mode_t mode,
-		 struct archive_progress *progress, char ret_hash[ARCHIVE_HASH_SIZE],
+int archive_copy(const struct archive_entry *from, const struct archive_entry *to,
+		 const struct stat *owner, mode_t mode, struct archive_progress *progress,
+		 char ret_hash[ARCHIVE_HASH_SIZE],
 		 struct archive_error *error) must_check;
 
 /* The hash of a file that is there. Errors as above. */
-int archive_hash(const char *path, struct archive_progress *progress,
+int archive_hash(const struct archive_entry *entry, struct archive_progress *progress,
 		 char ret_hash[ARCHIVE_HASH_SIZE],
 		 struct archive_error *error) must_check;
 
 /* Makes a symbolic link with that owner, and hashes its target. */
-int archive_link(const char *target, const char *to, const struct stat *owner,
-		 char ret_hash[ARCHIVE_HASH_SIZE],
+int archive_link(const char *target, const struct archive_entry *to,
+		 const struct stat *owner, char ret_hash[ARCHIVE_HASH_SIZE],
 		 struct archive_error *error) must_check;
+
+/* Makes a folder, or takes the one that is there: never what a link leads to. */
+int archive_folder(const struct archive_entry *to,
+		   struct archive_error *error) must_check;
+/* Gives it owner and mode. */
+int archive_folder_rights(const struct archive_entry *to, const struct stat *owner,
+			  mode_t mode, struct archive_error *error) must_check;
 
 /* Flushes all that was written to the file system that `path` lies on. */
 int archive_flush(const char *path, struct archive_error *error) must_check;

@@ -18,6 +18,7 @@
 #include <fts.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -28,6 +29,7 @@ struct export
 {
 	const char *name;
 	const char *folder;
+	int folder_fd;
 	char cipher[PATH_MAX];
 	FILE *manifest; /* lines so far; written into place at the end */
 	char *manifest_text;
@@ -48,116 +50,138 @@ static int fail_at(const struct export *export, const char *path, int fault)
 	return archive_fail(export->error, fault, "%s: %s", path, error_text(-fault));
 }
 
-/* Where an entry goes, and its name in the manifest, which is the end of that. */
-static int target_make(const struct export *export, const struct tree *tree,
-		       const FTSENT *entry, char ret_path[PATH_MAX],
-		       const char **ret_name)
+/* Where an entry goes, and its name in the manifest. */
+static int target_enter(const struct export *export, const struct tree *tree,
+			const FTSENT *entry, char ret_name[PATH_MAX],
+			struct archive_entry *ret_target)
 {
-	int n = snprintf(ret_path, PATH_MAX, "%s/%s%s", export->folder, tree->prefix,
+	int n = snprintf(ret_name, PATH_MAX, "%s%s", tree->prefix,
 			 entry->fts_path + strlen(tree->from));
 
 	if (n >= PATH_MAX)
 		return fail_at(export, entry->fts_path, -ENAMETOOLONG);
-	*ret_name = ret_path + strlen(export->folder) + 1;
-	if (strpbrk(*ret_name, "\n\\"))
+	if (strpbrk(ret_name, "\n\\"))
 		return archive_fail(export->error, -EINVAL,
 				    "%s: its name cannot stand in a list of checksums",
 				    entry->fts_path);
-	return 0;
+	return archive_enter(export->folder_fd, export->folder, ret_name, ret_target,
+			     export->error);
 }
 
-static bool is_whole(const char *path, const struct stat *like)
+/* Copied by an earlier run, as it seems: by its size, time, owner and mode. */
+static bool looks_whole(const struct archive_entry *copy, const struct stat *like)
 {
 	struct stat st;
 
-	return lstat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+	return lstat(copy->path, &st) == 0 && S_ISREG(st.st_mode) &&
 	       st.st_size == like->st_size && st.st_mtim.tv_sec == like->st_mtim.tv_sec &&
 	       st.st_mtim.tv_nsec == like->st_mtim.tv_nsec && st.st_uid == like->st_uid &&
 	       st.st_gid == like->st_gid && st.st_mode == like->st_mode;
 }
 
+/* Whether it is: both are read. 1, 0 or a negative errno. */
+static int is_whole(struct export *export, const struct archive_entry *source,
+		    const struct archive_entry *copy, char ret_hash[ARCHIVE_HASH_SIZE])
+{
+	struct archive_progress silent = { .shown = false };
+	char is[ARCHIVE_HASH_SIZE];
+	int r = archive_hash(source, &silent, ret_hash, export->error);
+
+	if (r == 0)
+		r = archive_hash(copy, &export->progress, is, export->error);
+	return r < 0 ? r : strcmp(is, ret_hash) == 0;
+}
+
 static int file_export(struct export *export, const struct tree *tree,
 		       const FTSENT *entry)
 {
+	cleanup_entry struct archive_entry source = ARCHIVE_NO_ENTRY,
+					   target = ARCHIVE_NO_ENTRY;
 	const struct stat *st = entry->fts_statp;
-	char path[PATH_MAX], hash[ARCHIVE_HASH_SIZE];
-	const char *name;
-	int r = target_make(export, tree, entry, path, &name);
+	char name[PATH_MAX], hash[ARCHIVE_HASH_SIZE];
+	int r = archive_name(entry->fts_path, &source, export->error);
 
-	if (r < 0)
-		return r;
-	if (!tree->own && is_whole(path, st))
-		r = archive_hash(path, &export->progress, hash, export->error);
-	else
-		r = archive_copy(entry->fts_path, path, st, st->st_mode & 07777,
+	if (r == 0)
+		r = target_enter(export, tree, entry, name, &target);
+	if (r == 0 && !tree->own && looks_whole(&target, st))
+		r = is_whole(export, &source, &target, hash);
+	if (r == 0)
+		r = archive_copy(&source, &target, st, st->st_mode & 07777,
 				 &export->progress, hash, export->error);
-	if (r == 0 && fprintf(export->manifest, "%s  %s\n", hash, name) < 0)
-		r = -ENOMEM;
+	if (r >= 0)
+		r = fprintf(export->manifest, "%s  %s\n", hash, name) < 0 ? -ENOMEM : 0;
 	return r;
 }
 
 static int link_export(struct export *export, const struct tree *tree,
 		       const FTSENT *entry)
 {
-	char path[PATH_MAX], target[PATH_MAX], hash[ARCHIVE_HASH_SIZE];
-	ssize_t size = readlink(entry->fts_path, target, sizeof(target) - 1);
-	const char *name;
+	cleanup_entry struct archive_entry target = ARCHIVE_NO_ENTRY;
+	char name[PATH_MAX], to[PATH_MAX], hash[ARCHIVE_HASH_SIZE];
+	ssize_t size = readlink(entry->fts_path, to, sizeof(to) - 1);
 	int r;
 
 	if (size < 0)
 		return fail_at(export, entry->fts_path, -errno);
-	target[size] = '\0';
-	r = target_make(export, tree, entry, path, &name);
+	to[size] = '\0';
+	r = target_enter(export, tree, entry, name, &target);
 	if (r == 0)
-		r = archive_link(target, path, entry->fts_statp, hash, export->error);
+		r = archive_link(to, &target, entry->fts_statp, hash, export->error);
 	if (r == 0 && fprintf(export->manifest, ARCHIVE_LINK "%s  %s\n", hash, name) < 0)
 		r = -ENOMEM;
 	return r;
 }
 
-/* Removes what an earlier run copied and the store has no more. */
-static int folder_prune(const struct export *export, const char *from, const char *to)
+/* Removes what an earlier run copied and the store has no more, or as something else. */
+static int entry_prune(const char *from, int to, const char *name)
 {
+	char source[PATH_MAX], copy[NAME_MAX + 32];
+	struct stat one, other;
+
+	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return 0;
+	if (snprintf(source, sizeof(source), "%s/%s", from, name) >= (int)sizeof(source))
+		return -ENAMETOOLONG;
+	(void)snprintf(copy, sizeof(copy), "/proc/self/fd/%d/%s", to, name);
+	if (lstat(copy, &other) == 0 &&
+	    (lstat(source, &one) < 0 ||
+	     (one.st_mode & S_IFMT) != (other.st_mode & S_IFMT)))
+		return archive_remove(copy);
+	return 0;
+}
+
+static int folder_prune(const struct export *export, const char *from,
+			const struct archive_entry *to)
+{
+	int fd = open(to->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *there = fd < 0 ? NULL : fdopendir(fd);
 	const struct dirent *entry;
-	DIR *there = opendir(to);
 	int r = 0;
 
-	if (!there)
-		return fail_at(export, to, -errno);
-	/* NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is ours alone */
-	while (r == 0 && (entry = readdir(there))) {
-		char source[PATH_MAX], copy[PATH_MAX];
-		struct stat one, other;
-
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		if (snprintf(source, sizeof(source), "%s/%s", from, entry->d_name) >=
-			    (int)sizeof(source) ||
-		    snprintf(copy, sizeof(copy), "%s/%s", to, entry->d_name) >=
-			    (int)sizeof(copy))
-			r = -ENAMETOOLONG;
-		else if (lstat(copy, &other) == 0 &&
-			 (lstat(source, &one) < 0 ||
-			  (one.st_mode & S_IFMT) != (other.st_mode & S_IFMT)))
-			r = archive_remove(copy);
+	if (!there) {
+		r = fail_at(export, to->shown, -errno);
+		if (fd >= 0)
+			(void)close(fd);
+		return r;
 	}
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is ours alone */
+	while (r == 0 && (entry = readdir(there)))
+		r = entry_prune(from, fd, entry->d_name);
 	(void)closedir(there);
-	return r < 0 ? fail_at(export, to, r) : 0;
+	return r < 0 ? fail_at(export, to->shown, r) : 0;
 }
 
 static int folder_export(struct export *export, const struct tree *tree,
 			 const FTSENT *entry)
 {
-	char path[PATH_MAX];
-	const char *name;
-	int r = target_make(export, tree, entry, path, &name);
+	cleanup_entry struct archive_entry target = ARCHIVE_NO_ENTRY;
+	char name[PATH_MAX];
+	int r = target_enter(export, tree, entry, name, &target);
 
-	if (r < 0)
-		return r;
-	if (mkdir(path, 0700) < 0 && errno != EEXIST)
-		return fail_at(export, path, -errno);
-	if (!tree->own || entry->fts_level > 0)
-		r = folder_prune(export, entry->fts_path, path);
+	if (r == 0)
+		r = archive_folder(&target, export->error);
+	if (r == 0 && (!tree->own || entry->fts_level > 0))
+		r = folder_prune(export, entry->fts_path, &target);
 	if (r == 0 && fprintf(export->manifest, ARCHIVE_FOLDER "%s\n", name) < 0)
 		r = -ENOMEM;
 	return r;
@@ -167,15 +191,14 @@ static int folder_export(struct export *export, const struct tree *tree,
 static int folder_end(const struct export *export, const struct tree *tree,
 		      const FTSENT *entry)
 {
-	const struct stat *st = entry->fts_statp;
-	char path[PATH_MAX];
-	const char *name;
-	int r = target_make(export, tree, entry, path, &name);
+	cleanup_entry struct archive_entry target = ARCHIVE_NO_ENTRY;
+	char name[PATH_MAX];
+	int r = target_enter(export, tree, entry, name, &target);
 
-	if (r == 0 && (lchown(path, st->st_uid, st->st_gid) < 0 ||
-		       chmod(path, st->st_mode & 07777) < 0))
-		r = fail_at(export, path, -errno);
-	return r;
+	return r < 0 ? r
+		     : archive_folder_rights(&target, entry->fts_statp,
+					     entry->fts_statp->st_mode & 07777,
+					     export->error);
 }
 
 /* Of the store's own folder: the encrypted files come apart, half-written ones not. */
@@ -222,11 +245,20 @@ static int tree_export(struct export *export, const struct tree *tree)
 	FTSENT *entry;
 	int r = walk ? 0 : -ENOMEM;
 
-	/* NOLINTNEXTLINE(concurrency-mt-unsafe): the walk is ours alone */
-	while (r == 0 && (entry = fts_read(walk))) {
+	while (r == 0) {
+		struct stat st;
+
+		errno = 0;
+		/* NOLINTNEXTLINE(concurrency-mt-unsafe): the walk is ours alone */
+		entry = fts_read(walk);
+		if (!entry) {
+			r = errno ? fail_at(export, tree->from, -errno) : 0;
+			break;
+		}
 		r = entry_export(export, tree, walk, entry);
 		/* Removed meanwhile: it is none of the store's any more. */
-		if (r == -ENOENT && entry->fts_level > 0 && access(tree->from, F_OK) == 0)
+		if (r == -ENOENT && !tree->own && entry->fts_level > 0 &&
+		    lstat(entry->fts_path, &st) < 0 && errno == ENOENT)
 			r = 0;
 	}
 	if (walk)
@@ -244,9 +276,13 @@ static int rights_hash(const struct export *export, char ret_hashes[2][ARCHIVE_H
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < array_size(files); i++) {
+		cleanup_entry struct archive_entry entry = ARCHIVE_NO_ENTRY;
+
 		(void)snprintf(path, sizeof(path), STORES_FOLDER "/%s/%s", export->name,
 			       files[i]);
-		r = archive_hash(path, &silent, ret_hashes[i], export->error);
+		r = archive_name(path, &entry, export->error);
+		if (r == 0)
+			r = archive_hash(&entry, &silent, ret_hashes[i], export->error);
 	}
 	return r;
 }
@@ -277,19 +313,46 @@ static int own_export(struct export *export)
 			    "the store's rights change all the time; try again later");
 }
 
-/* The folder is empty, or a run that was cut short left there what is gone on with. */
-static int folder_admit(const struct export *export)
+/* Nobody else may change the copy, and it is not made within what it is a copy of. */
+static int folder_judge(const struct export *export)
 {
-	char path[PATH_MAX];
+	const char *const sources[] = { STORES_FOLDER, export->cipher };
+	char whole[PATH_MAX], source[PATH_MAX];
+	struct stat st;
+
+	if (fstat(export->folder_fd, &st) < 0 || !realpath(export->folder, whole))
+		return fail_at(export, export->folder, -errno);
+	if (st.st_uid != geteuid() || (st.st_mode & 022))
+		return archive_fail(export->error, -EPERM,
+				    "%s: others may write there; name a folder that is "
+				    "yours alone",
+				    export->folder);
+	for (size_t i = 0; i < array_size(sources); i++) {
+		size_t size = realpath(sources[i], source) ? strlen(source) : 0;
+
+		if (size > 0 && strncmp(whole, source, size) == 0 &&
+		    (whole[size] == '/' || !whole[size]))
+			return archive_fail(export->error, -EINVAL,
+					    "%s: lies within the store itself",
+					    export->folder);
+	}
+	return 0;
+}
+
+/* Empty, or a run that was cut short left there what is gone on with. */
+static int folder_look(const struct export *export)
+{
+	int fd = openat(export->folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *there = fd < 0 ? NULL : fdopendir(fd);
 	const struct dirent *entry;
-	DIR *there;
 	int r = 0;
 
-	if (mkdir(export->folder, 0700) < 0 && errno != EEXIST)
-		return fail_at(export, export->folder, -errno);
-	there = opendir(export->folder);
-	if (!there)
-		return fail_at(export, export->folder, -errno);
+	if (!there) {
+		r = fail_at(export, export->folder, -errno);
+		if (fd >= 0)
+			(void)close(fd);
+		return r;
+	}
 	/* NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is ours alone */
 	while (r == 0 && (entry = readdir(there)))
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
@@ -300,11 +363,26 @@ static int folder_admit(const struct export *export)
 					 "empty folder",
 					 export->folder, entry->d_name);
 	(void)closedir(there);
-	if (r < 0)
-		return r;
-	(void)snprintf(path, sizeof(path), "%s/%s", export->folder, export->name);
-	return mkdir(path, 0700) < 0 && errno != EEXIST ? fail_at(export, path, -errno)
-							: 0;
+	return r;
+}
+
+static int folder_admit(struct export *export)
+{
+	cleanup_entry struct archive_entry own = ARCHIVE_NO_ENTRY;
+	int r;
+
+	if (mkdir(export->folder, 0700) < 0 && errno != EEXIST)
+		return fail_at(export, export->folder, -errno);
+	export->folder_fd = open(export->folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (export->folder_fd < 0)
+		return fail_at(export, export->folder, -errno);
+	r = folder_judge(export);
+	if (r == 0)
+		r = folder_look(export);
+	if (r == 0)
+		r = archive_enter(export->folder_fd, export->folder, export->name, &own,
+				  export->error);
+	return r < 0 ? r : archive_folder(&own, export->error);
 }
 
 static int manifest_put(struct export *export)
@@ -328,21 +406,23 @@ static int export_run(struct export *export)
 {
 	char prefix[NAME_MAX + 16];
 	struct tree cipher = { export->cipher, prefix, false };
-	int r = folder_admit(export);
+	int r;
 
-	if (r < 0)
-		return r;
 	export->manifest = open_memstream(&export->manifest_text, &export->manifest_size);
 	if (!export->manifest)
 		return -ENOMEM;
 	(void)snprintf(prefix, sizeof(prefix), "%s/cipher", export->name);
-	r = tree_export(export, &cipher);
+	r = folder_admit(export);
+	if (r == 0)
+		r = tree_export(export, &cipher);
 	if (r == 0)
 		r = own_export(export);
 	if (r == 0)
 		r = manifest_put(export);
 	(void)fclose(export->manifest);
 	free(export->manifest_text);
+	if (export->folder_fd >= 0)
+		(void)close(export->folder_fd);
 	archive_progress_end(&export->progress);
 	return r;
 }
@@ -375,6 +455,7 @@ int command_store_export(const struct options *options)
 	struct archive_error error = { "" };
 	struct export export = { .name = options->operands[0],
 				 .folder = options->operands[1],
+				 .folder_fd = -1,
 				 .progress.shown = display_is_terminal(stderr),
 				 .error = &error };
 	const struct client_result result = { .outcome = HYGIE_OK };

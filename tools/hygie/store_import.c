@@ -23,6 +23,7 @@
 
 struct import {
 	const char *folder, *name;
+	int folder_fd;
 	char stage[PATH_MAX]; /* .../.NAME.new */
 	int stage_fd;         /* locked: no other import or creation of that name */
 	struct archive_progress progress;
@@ -34,15 +35,27 @@ static int fail_at(const struct import *import, const char *path, int fault)
 	return archive_fail(import->error, fault, "%s: %s", path, error_text(-fault));
 }
 
-/*
- * Both ends of one entry, NAME/...: 0; -EBADMSG for a path that leads out of the store.
- */
-static int ends_make(const struct import *import, const char *path,
-		     char ret_from[PATH_MAX], char ret_to[PATH_MAX],
-		     const char **ret_within)
+/* One entry, NAME/...: where it is, where it goes, and what it is called in the store. */
+struct ends {
+	struct archive_entry from, to;
+	const char *within; /* "", or "/..." */
+};
+#define NO_ENDS ((struct ends){ .from = { .folder = -1 }, .to = { .folder = -1 } })
+
+static void ends_leave(struct ends *ends)
+{
+	archive_leave(&ends->from);
+	archive_leave(&ends->to);
+}
+#define cleanup_ends cleanup_with(ends_leave)
+
+/* 0, or -EBADMSG for a path that leads out of the store; and as archive_enter(). */
+static int ends_enter(const struct import *import, const char *path,
+		      struct ends *ret_ends)
 {
 	size_t size = strlen(import->name);
 	const char *within = path + size;
+	int r;
 
 	if (strncmp(path, import->name, size) != 0 || (*within != '/' && *within))
 		return archive_fail(
@@ -54,11 +67,14 @@ static int ends_make(const struct import *import, const char *path,
 	    (strlen(within) >= 3 && strcmp(within + strlen(within) - 3, "/..") == 0))
 		return archive_fail(import->error, -EBADMSG,
 				    "%.100s: cannot be in a store", path);
-	if (snprintf(ret_from, PATH_MAX, "%s/%s", import->folder, path) >= PATH_MAX ||
-	    snprintf(ret_to, PATH_MAX, "%s%s", import->stage, within) >= PATH_MAX)
-		return fail_at(import, path, -ENAMETOOLONG);
-	*ret_within = within;
-	return 0;
+	ret_ends->within = within;
+	r = archive_enter(import->folder_fd, import->folder, path, &ret_ends->from,
+			  import->error);
+	if (r == 0)
+		r = archive_enter(import->stage_fd, import->stage,
+				  *within ? within + 1 : within, &ret_ends->to,
+				  import->error);
+	return r;
 }
 
 /* The encrypted files keep owner and mode, without setuid; the store's own are root's. */
@@ -82,69 +98,70 @@ static void rights_choose(const char *within, const struct stat *st,
 
 static int folder_import(const struct import *import, const char *path)
 {
-	char from[PATH_MAX], to[PATH_MAX];
+	cleanup_ends struct ends ends = NO_ENDS;
 	struct stat st, owner;
-	const char *within;
 	mode_t mode;
-	int r = ends_make(import, path, from, to, &within);
+	int r = ends_enter(import, path, &ends);
 
 	if (r < 0)
 		return r;
-	if (lstat(from, &st) < 0)
-		return fail_at(import, from, -errno);
+	if (lstat(ends.from.path, &st) < 0)
+		return fail_at(import, ends.from.shown, -errno);
 	if (!S_ISDIR(st.st_mode))
-		return fail_at(import, from, -ENOTDIR);
-	rights_choose(within, &st, &owner, &mode);
-	if ((mkdir(to, 0700) < 0 && errno != EEXIST) ||
-	    lchown(to, owner.st_uid, owner.st_gid) < 0 || chmod(to, mode) < 0)
-		return fail_at(import, to, -errno);
-	return 0;
+		return fail_at(import, ends.from.shown, -ENOTDIR);
+	rights_choose(ends.within, &st, &owner, &mode);
+	r = archive_folder(&ends.to, import->error);
+	return r < 0 ? r : archive_folder_rights(&ends.to, &owner, mode, import->error);
 }
 
-static int changed(const struct import *import, const char *path)
+static int judge_hash(const struct import *import, const struct ends *ends,
+		      const char *is, const char *listed)
 {
+	if (strncmp(is, listed, HASH_DIGITS) == 0)
+		return 0;
 	return archive_fail(import->error, -EBADMSG,
 			    "%s: is not as the manifest says: the export was damaged or "
 			    "changed",
-			    path);
+			    ends->from.shown);
 }
 
 static int file_import(struct import *import, const char *hash, const char *path)
 {
-	char from[PATH_MAX], to[PATH_MAX], is[ARCHIVE_HASH_SIZE];
+	cleanup_ends struct ends ends = NO_ENDS;
+	char is[ARCHIVE_HASH_SIZE];
 	struct stat st, owner;
-	const char *within;
 	mode_t mode;
-	int r = ends_make(import, path, from, to, &within);
+	int r = ends_enter(import, path, &ends);
 
 	if (r < 0)
 		return r;
-	if (lstat(from, &st) < 0)
-		return fail_at(import, from, -errno);
-	rights_choose(within, &st, &owner, &mode);
-	r = archive_copy(from, to, &owner, mode, &import->progress, is, import->error);
-	return r == 0 && strncmp(is, hash, HASH_DIGITS) != 0 ? changed(import, from) : r;
+	if (lstat(ends.from.path, &st) < 0)
+		return fail_at(import, ends.from.shown, -errno);
+	rights_choose(ends.within, &st, &owner, &mode);
+	r = archive_copy(&ends.from, &ends.to, &owner, mode, &import->progress, is,
+			 import->error);
+	return r < 0 ? r : judge_hash(import, &ends, is, hash);
 }
 
 static int link_import(const struct import *import, const char *hash, const char *path)
 {
-	char from[PATH_MAX], to[PATH_MAX], target[PATH_MAX], is[ARCHIVE_HASH_SIZE];
-	const char *within;
+	cleanup_ends struct ends ends = NO_ENDS;
+	char target[PATH_MAX], is[ARCHIVE_HASH_SIZE];
 	struct stat st;
 	ssize_t size;
-	int r = ends_make(import, path, from, to, &within);
+	int r = ends_enter(import, path, &ends);
 
 	if (r < 0)
 		return r;
-	if (!is_encrypted(within))
+	if (!is_encrypted(ends.within))
 		return archive_fail(import->error, -EBADMSG,
 				    "%.100s: cannot be in a store", path);
-	size = readlink(from, target, sizeof(target) - 1);
-	if (size < 0 || lstat(from, &st) < 0)
-		return fail_at(import, from, -errno);
+	size = readlink(ends.from.path, target, sizeof(target) - 1);
+	if (size < 0 || lstat(ends.from.path, &st) < 0)
+		return fail_at(import, ends.from.shown, -errno);
 	target[size] = '\0';
-	r = archive_link(target, to, &st, is, import->error);
-	return r == 0 && strncmp(is, hash, HASH_DIGITS) != 0 ? changed(import, from) : r;
+	r = archive_link(target, &ends.to, &st, is, import->error);
+	return r < 0 ? r : judge_hash(import, &ends, is, hash);
 }
 
 /* A line of the manifest, without its end: "HASH  PATH", or one of our comments. */
@@ -165,39 +182,57 @@ static int line_import(struct import *import, const char *line)
 		    : file_import(import, hash, hash + HASH_DIGITS + 2);
 }
 
+/* A file and nothing else; it lies where somebody else may have put something. */
+static int manifest_open(const struct import *import, FILE **ret_manifest)
+{
+	cleanup_entry struct archive_entry entry = ARCHIVE_NO_ENTRY;
+	cleanup_close int fd = -1;
+	struct stat st;
+	int r = archive_enter(import->folder_fd, import->folder, ARCHIVE_MANIFEST, &entry,
+			      import->error);
+
+	if (r < 0)
+		return r;
+	fd = open(entry.path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		return archive_fail(import->error, -ENOENT,
+				    "%s: is not there: the folder is no export, or one "
+				    "that is not complete",
+				    entry.shown);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return fail_at(import, entry.shown, -errno);
+	if (!S_ISREG(st.st_mode))
+		return fail_at(import, entry.shown, -EINVAL);
+	*ret_manifest = fdopen(fd, "r");
+	if (!*ret_manifest)
+		return -ENOMEM;
+	fd = -1; /* the stream's */
+	return 0;
+}
+
 static int manifest_import(struct import *import)
 {
-	char path[PATH_MAX];
-	cleanup_free char *line = NULL;
-	size_t room = 0;
-	FILE *manifest;
-	ssize_t size;
-	int r = 0;
+	char line[PATH_MAX + 128]; /* more than any line that is ours */
+	FILE *manifest = NULL;
+	int r = manifest_open(import, &manifest);
 
-	if (snprintf(path, sizeof(path), "%s/" ARCHIVE_MANIFEST, import->folder) >=
-	    (int)sizeof(path))
-		return fail_at(import, import->folder, -ENAMETOOLONG);
-	manifest = fopen(path, "re");
-	if (!manifest)
-		return errno == ENOENT ? archive_fail(import->error, -ENOENT,
-						      "%s: is not there: the folder is "
-						      "no export, or one that is not "
-						      "complete",
-						      path)
-				       : fail_at(import, path, -errno);
 	/* A line that does not end, or has a NUL, was cut or is none of ours. */
-	while (r == 0 && (size = getline(&line, &room, manifest)) > 0) {
-		bool ends = line[size - 1] == '\n';
+	while (r == 0 && fgets(line, sizeof(line), manifest)) {
+		char *end = strchr(line, '\n');
 
-		line[size - 1] = '\0';
-		r = ends && strlen(line) + 1 == (size_t)size
-			    ? line_import(import, line)
-			    : archive_fail(import->error, -EBADMSG, "%s: is damaged",
-					   path);
+		if (end)
+			*end = '\0';
+		r = end ? line_import(import, line)
+			: archive_fail(import->error, -EBADMSG,
+				       "%s/" ARCHIVE_MANIFEST ": is damaged",
+				       import->folder);
 	}
 	if (r == 0 && ferror(manifest))
-		r = fail_at(import, path, -EIO);
-	(void)fclose(manifest);
+		r = archive_fail(import->error, -EIO,
+				 "%s/" ARCHIVE_MANIFEST ": cannot be read",
+				 import->folder);
+	if (manifest)
+		(void)fclose(manifest);
 	return r;
 }
 
@@ -257,8 +292,12 @@ static bool name_is_plain(const char *name)
 
 static int files_import(struct import *import)
 {
-	int r = stage_make(import);
+	int r;
 
+	import->folder_fd = open(import->folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (import->folder_fd < 0)
+		return fail_at(import, import->folder, -errno);
+	r = stage_make(import);
 	if (r == 0)
 		r = manifest_import(import);
 	if (r == 0)
@@ -267,12 +306,18 @@ static int files_import(struct import *import)
 	return r;
 }
 
-/* The stage goes unless it is the store now, or another's. */
-static void import_end(const struct import *import, bool done)
+/* The stage goes unless it is the store now, may become it at any moment, or is another's. */
+static void import_end(const struct import *import, bool asked,
+		       enum hygie_outcome outcome)
 {
+	bool stays = asked && (outcome == HYGIE_OK || outcome == HYGIE_TIMED_OUT ||
+			       outcome == HYGIE_UNAVAILABLE);
+
+	if (import->folder_fd >= 0)
+		(void)close(import->folder_fd);
 	if (import->stage_fd < 0)
 		return;
-	if (!done)
+	if (!stays)
 		archive_remove(import->stage); /* or the next one does it */
 	(void)close(import->stage_fd);
 }
@@ -283,6 +328,7 @@ int command_store_import(const struct options *options)
 	struct archive_error error = { "" };
 	struct import import = { .folder = options->operands[0],
 				 .name = options->operands[1],
+				 .folder_fd = -1,
 				 .stage_fd = -1,
 				 .progress.shown = display_is_terminal(stderr),
 				 .error = &error };
@@ -293,7 +339,7 @@ int command_store_import(const struct options *options)
 	r = files_import(&import);
 	if (r == 0)
 		r = take_in(options, &import, &exchange);
-	import_end(&import, r == 0 && exchange.result.outcome == HYGIE_OK);
+	import_end(&import, r == 0, exchange.result.outcome);
 	if (r < 0)
 		return archive_report(options, &error, r);
 	if (exchange.result.outcome != HYGIE_OK)

@@ -24,7 +24,6 @@
 
 #define NOTE_MS RECOVERY_NOTE_MS
 #define MAKE_MS 60000
-#define MOUNTS "/srv/hygie"
 #define EVENT "store-create"
 
 struct creation {
@@ -389,7 +388,7 @@ static int request_read(struct creation *creation, const struct wire_message *re
 	if (r == 0)
 		r = store_path(STORE_FOLDER, store->name, "cipher", store->cipher);
 	if (r == 0)
-		r = store_path(MOUNTS, store->name, NULL, store->mount);
+		r = store_path(STORE_MOUNTS, store->name, NULL, store->mount);
 	if (r == 0)
 		r = wire_optional(wire_get_string(request, TAG_MOUNT, store->mount,
 						  sizeof(store->mount)));

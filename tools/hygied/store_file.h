@@ -26,6 +26,7 @@
 #include <time.h>
 
 #define STORE_FOLDER "/var/lib/hygie/store" /* of all stores, in production */
+#define STORE_MOUNTS "/srv/hygie" /* where they are seen, unless told otherwise */
 #define STORE_PATH_SIZE 192
 #define STORE_GROUP_SIZE 48
 #define STORE_HOLDERS_MAX 255 /* the recovery key is a recipient, too */

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define EVENT "store-import"
 
@@ -34,33 +35,131 @@ static int paths_make(struct import *import)
 	return r < 0 ? r : store_path(STORE_FOLDER, import->name, NULL, import->place);
 }
 
-/* Whatever an opening or a change of rights will read. */
-static int files_judge(const struct import *import, struct file_error *error)
+static int refuse(struct file_error *error, const char *text)
 {
-	const struct store *store = import->store;
+	(void)snprintf(error->text, sizeof(error->text), "%s", text);
+	return -EBADMSG;
+}
+
+/* 0; -ENOENT: no recipient of the envelope. */
+static int find_certificate(const struct import *import, const struct envelope *envelope,
+			    const struct store_holder *holder, struct file_error *error)
+{
+	struct certificate *certificate = NULL;
+	struct envelope_task task;
+	int r = store_certificate_load(STORE_FOLDER, import->stage, holder->key_id,
+				       &certificate, error);
+
+	/* No file at all is damage, not somebody who is no recipient. */
+	if (r == -ENOENT)
+		r = -EBADMSG;
+	if (r == 0)
+		r = envelope_find(envelope, certificate, ENVELOPE_WRAP_NONE, &task);
+	certificate_free(certificate);
+	return r;
+}
+
+static int find_recovery(const struct import *import, const struct envelope *envelope,
+			 const uint8_t id[HYGIE_KEY_ID_SIZE], struct file_error *error)
+{
+	struct envelope_task task;
+	EVP_PKEY *key = NULL;
+	int r = store_recovery_load(STORE_FOLDER, import->stage, id, &key, error);
+
+	if (r == -ENOENT)
+		r = -EBADMSG;
+	if (r == 0)
+		r = envelope_find_key(envelope, key, ENVELOPE_WRAP_NONE, &task);
+	EVP_PKEY_free(key);
+	return r;
+}
+
+/*
+ * Whoever had the export in his hands could write into store.ini. What the envelope says
+ * is the holders' own; what the next opening would be asked to add to it is let go:
+ * pending rights, a pending recovery key, a new envelope.
+ */
+static int rights_judge(struct import *import, const struct envelope *envelope,
+			struct file_error *error)
+{
+	static const uint8_t none[HYGIE_KEY_ID_SIZE];
+	struct store *store = import->store;
+	int r = 0;
+
+	store->rotate = false;
+	for (size_t i = store->count; r == 0 && i-- > 0;) {
+		struct store_holder *holder = &store->holders[i];
+
+		r = find_certificate(import, envelope, holder, error);
+		if (r == -ENOENT && holder->state == RIGHT_HELD)
+			return refuse(error, "store.ini: a holder is none of the "
+					     "envelope's (keys.cms): it was changed");
+		if (r == -ENOENT) {
+			store_holder_drop(store, holder);
+			r = 0;
+		}
+	}
+	if (r == 0)
+		r = find_recovery(import, envelope, store->recovery, error);
+	if (r == -ENOENT)
+		return refuse(error, "the recovery key is none of the envelope's "
+				     "(keys.cms): it was changed");
+	if (r == 0 && memcmp(store->recovery_next, none, sizeof(none)) != 0) {
+		r = find_recovery(import, envelope, store->recovery_next, error);
+		if (r == -ENOENT) {
+			memset(store->recovery_next, 0, sizeof(none));
+			r = 0;
+		}
+	}
+	return r;
+}
+
+/* Their folder: whoever is of its group reads what is mounted. */
+static int cipher_judge(const struct import *import, struct file_error *error)
+{
+	const struct group *group;
+	char path[STORE_PATH_SIZE];
+	struct stat st;
+	int r = store_path(STORE_FOLDER, import->stage, "cipher", path);
+
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): one thread asks */
+	group = getgrnam(import->store->group);
+	if (!group)
+		return -ENXIO;
+	if (r < 0)
+		return r;
+	if (lstat(path, &st) < 0)
+		return -errno;
+	if (S_ISDIR(st.st_mode) && st.st_uid == geteuid() && st.st_gid == group->gr_gid &&
+	    !(st.st_mode & S_IRWXO))
+		return 0;
+	(void)snprintf(
+		error->text, sizeof(error->text),
+		"cipher: belongs to user %u, group %u, mode %o; it must be root's, "
+		"of the group %.48s (%u here), and nobody else's (2770)",
+		st.st_uid, st.st_gid, st.st_mode & 07777U, import->store->group,
+		group->gr_gid);
+	return -EBADMSG;
+}
+
+/* Whatever an opening or a change of rights will read. */
+static int files_judge(struct import *import, struct file_error *error)
+{
 	struct envelope *envelope = NULL;
 	cleanup_free char *locked = NULL;
 	char conf[STORE_PATH_SIZE];
-	EVP_PKEY *key = NULL;
 	struct stat st;
 	size_t size;
 	int r = store_envelope_load(STORE_FOLDER, import->stage, &envelope, error);
 
+	if (r == 0)
+		r = rights_judge(import, envelope, error);
 	envelope_free(envelope);
-	for (size_t i = 0; r == 0 && i < store->count; i++) {
-		struct certificate *certificate = NULL;
-
-		r = store_certificate_load(STORE_FOLDER, import->stage,
-					   store->holders[i].key_id, &certificate, error);
-		certificate_free(certificate);
-	}
 	if (r == 0)
-		r = store_recovery_load(STORE_FOLDER, import->stage, store->recovery,
-					&key, error);
-	EVP_PKEY_free(key);
+		r = store_recovery_locked(STORE_FOLDER, import->stage,
+					  import->store->recovery, &locked, &size, error);
 	if (r == 0)
-		r = store_recovery_locked(STORE_FOLDER, import->stage, store->recovery,
-					  &locked, &size, error);
+		r = cipher_judge(import, error);
 	if (r == 0)
 		r = store_path(STORE_FOLDER, import->stage, "cipher/gocryptfs.conf",
 			       conf);
@@ -72,11 +171,13 @@ static int files_judge(const struct import *import, struct file_error *error)
 	return r == -ENOENT ? -EBADMSG : r;
 }
 
-/* Its encrypted files lie with it now, wherever they were. */
+/* Its encrypted files lie with it now, wherever they were, and it is seen where stores are. */
 static int settle(struct import *import)
 {
 	int r = store_path(STORE_FOLDER, import->name, "cipher", import->store->cipher);
 
+	if (r == 0)
+		r = store_path(STORE_MOUNTS, import->name, NULL, import->store->mount);
 	if (r == 0)
 		r = store_save_at(STORE_FOLDER, import->stage, import->store);
 	if (r < 0)
@@ -129,9 +230,6 @@ void request_store_import(struct hygied *hygied, struct peer *peer,
 		    ? -EEXIST
 		    : store_load_at(STORE_FOLDER, import.stage, import.name,
 				    &import.store, &error);
-	/* NOLINTNEXTLINE(concurrency-mt-unsafe): one thread asks */
-	if (r == 0 && !getgrnam(import.store->group))
-		r = -ENXIO;
 	if (r == 0)
 		r = files_judge(&import, &error);
 	if (r == 0)
