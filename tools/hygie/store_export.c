@@ -84,7 +84,7 @@ static int is_whole(struct export *export, const struct archive_entry *source,
 		    const struct archive_entry *copy, char ret_hash[ARCHIVE_HASH_SIZE])
 {
 	struct archive_progress silent = { .shown = false };
-	char is[ARCHIVE_HASH_SIZE];
+	char is[ARCHIVE_HASH_SIZE] = "";
 	int r = archive_hash(source, &silent, ret_hash, export->error);
 
 	if (r == 0)
