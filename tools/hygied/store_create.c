@@ -176,9 +176,10 @@ static int stage_make(struct creation *creation, struct file_error *error)
 	r = stage_lock(creation->stage, &old);
 	if (r < 0 && r != -ENOENT)
 		return r;
-	stage_remove(creation->stage);
+	if (r == 0)
+		stage_remove(creation->stage);
 	if (mkdir(creation->stage, 0700) < 0)
-		return -errno;
+		return errno == EEXIST ? -EBUSY : -errno; /* made this very moment */
 	r = stage_lock(creation->stage, &creation->stage_fd);
 	if (r == 0)
 		return stage_fill(creation, error);
