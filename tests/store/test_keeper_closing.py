@@ -185,6 +185,42 @@ def test_a_busy_copy_of_the_mount_is_waited_for(store, elsewhere):
     assert is_shut(store) and not mounts(elsewhere)
 
 
+def test_an_opening_while_a_copy_is_busy_finds_the_store_at_its_place(store, elsewhere):
+    """Nobody is in the store's own mount, a program has a file open in a copy of it."""
+    subprocess.run(["mount", "--bind", str(store.mount), str(elsewhere)], check=True)
+    process = holder(HOLDS["file"], elsewhere)
+    store.order("CLOSE")
+    assert store.wait("BUSY").get("PROCESS") == process.pid
+    assert store.silent(1)  # the tries that follow are over
+    store.open()
+    assert mounts(store.mount) and (store.mount / "held").exists()
+    end_of(process)
+    store.close()
+    assert is_shut(store) and not mounts(elsewhere)
+
+
+def test_a_copy_within_a_copy_is_closed_with_it(store, elsewhere):
+    (store.mount / "within").mkdir()
+    for target in (elsewhere, elsewhere / "within"):
+        subprocess.run(["mount", "--bind", str(store.mount), str(target)], check=True)
+    store.close()
+    assert is_shut(store) and not mounts(elsewhere)
+
+
+def test_no_opening_is_told_of_a_store_that_is_not_at_its_place(store, elsewhere):
+    subprocess.run(["mount", "--move", str(store.mount), str(elsewhere)], check=True)
+    process = holder(HOLDS["file"], elsewhere)
+    store.order("CLOSE")
+    store.wait("BUSY")
+    store.order_open()
+    store.fails("WRONG_TIME")
+    assert store.state().get("STATE") == "closing"
+    end_of(process)
+    store.wait("CLOSED")
+    store.open()
+    assert mounts(store.mount)
+
+
 def test_a_mount_that_was_moved_away_is_closed_where_it_is(store, elsewhere):
     subprocess.run(["mount", "--move", str(store.mount), str(elsewhere)], check=True)
     store.close()

@@ -284,8 +284,21 @@ static void begin(struct keep *keep, unsigned peer, const struct wire_message *o
 	keep_set_state(keep, state);
 }
 
+/* A closing that is busy elsewhere, with the mount moved or taken away by somebody. */
+static bool has_left_its_place(const struct keep *keep)
+{
+	dev_t device;
+
+	return place_find_mount(keep->mount, keep->source, &device) <= 0 ||
+	       device != keep->device;
+}
+
 static void order_open(struct keep *keep, unsigned peer, const struct wire_message *order)
 {
+	if (keep->state == CLOSING && has_left_its_place(keep)) {
+		keep_fail(keep, peer, KEEPER_WRONG_TIME, keep_word(keep));
+		return;
+	}
 	if (keep->state == OPEN || keep->state == CLOSING) {
 		keep_reprieve(keep);
 		keep->idle_ms = take_ms(order, TAG_IDLE);

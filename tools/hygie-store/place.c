@@ -215,21 +215,29 @@ static bool read_mount(const char *line, const char *source, struct mounted *ret
 	return true;
 }
 
-/* The first that is at `path` (NULL: anywhere) and of `device` (0: any). 1, 0, -errno. */
-static int find_mount(const char *path, const char *source, dev_t device,
+/*
+ * One that is at `path`, or with `elsewhere` anywhere but there, and of `device` (0: any).
+ * The latest of them: what was mounted within another goes before it. 1, 0, -errno.
+ */
+static int find_mount(const char *path, bool elsewhere, const char *source, dev_t device,
 		      struct mounted *ret_mounted)
 {
 	FILE *table = fopen("/proc/self/mountinfo", "re");
 	cleanup_free char *line = NULL;
+	struct mounted mounted = { 0 };
 	size_t room = 0;
 	int found = 0;
 
 	if (!table)
 		return -errno;
-	while (!found && getline(&line, &room, table) >= 0)
-		found = read_mount(line, source, ret_mounted) &&
-			(!path || strcmp(ret_mounted->point, path) == 0) &&
-			(!device || ret_mounted->device == device);
+	while (getline(&line, &room, table) >= 0) {
+		if (!read_mount(line, source, &mounted) ||
+		    (strcmp(mounted.point, path) == 0) == elsewhere ||
+		    (device && mounted.device != device))
+			continue;
+		*ret_mounted = mounted;
+		found = 1;
+	}
 	(void)fclose(table);
 	return found;
 }
@@ -237,7 +245,7 @@ static int find_mount(const char *path, const char *source, dev_t device,
 int place_find_mount(const char *path, const char *source, dev_t *ret_device)
 {
 	struct mounted mounted = { 0 };
-	int r = find_mount(path, source, 0, &mounted);
+	int r = find_mount(path, false, source, 0, &mounted);
 
 	if (r > 0)
 		*ret_device = mounted.device;
@@ -255,17 +263,20 @@ static bool is_on_top(const struct mounted *mounted)
 	       makedev(status.stx_dev_major, status.stx_dev_minor) == mounted->device;
 }
 
-/* The one at its place first: while that is busy, copies stay as well. */
+/*
+ * The one at its place last: as long as a copy is busy the store is where it belongs, and
+ * can be opened again.
+ */
 int place_unmount(const char *path, const char *source, dev_t device,
 		  char ret_point[PLACE_POINT_SIZE])
 {
 	struct mounted mounted = { 0 };
 
 	for (int i = 0; i < LAYERS_MAX; i++) {
-		int r = find_mount(path, source, device, &mounted);
+		int r = find_mount(path, true, source, device, &mounted);
 
 		if (r == 0)
-			r = find_mount(NULL, source, device, &mounted);
+			r = find_mount(path, false, source, device, &mounted);
 		ret_point[0] = '\0';
 		if (r <= 0)
 			return r;

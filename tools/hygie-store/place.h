@@ -41,10 +41,10 @@ int place_make_cipher(const char *path, gid_t group, char *reason,
 int place_find_mount(const char *path, const char *source, dev_t *ret_device) must_check;
 
 /*
- * Takes away all that is mounted of that device under that name in this namespace: at
- * `path`, and copies of it. 0: nothing of it is mounted here; -EBUSY: it is in use, and
- * `ret_point` says where, or something else is mounted over it, which is left alone, and
- * `ret_point` is ""; else a negative errno.
+ * Takes away all that is mounted of that device under that name in this namespace: copies
+ * of it, and the one at `path` last. 0: nothing of it is mounted here; -EBUSY: it is in
+ * use, and `ret_point` says where, or something else is mounted over it, which is left
+ * alone, and `ret_point` is ""; else a negative errno.
  */
 int place_unmount(const char *path, const char *source, dev_t device,
 		  char ret_point[PLACE_POINT_SIZE]) must_check;
