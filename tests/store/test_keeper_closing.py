@@ -8,8 +8,8 @@ import time
 import pytest
 
 import wire
-from keeping import (DEADLINE, GROUP, HOLDS, end_of, holder, is_shut, keeper, let_go,
-                     members, mounts, running, store)  # noqa: F401
+from keeping import (DEADLINE, GROUP, HOLDS, end_of, holder, is_shut, keeper,
+                     let_go, members, mounts, running, store)  # noqa: F401
 
 
 # --- busy
@@ -199,6 +199,31 @@ def test_an_opening_while_a_copy_is_busy_finds_the_store_at_its_place(store, els
     assert is_shut(store) and not mounts(elsewhere)
 
 
+def test_files_closed_in_either_of_two_copies_are_noticed_at_once(store, elsewhere):
+    code = HOLDS["file"].replace("/held", "/held' + sys.argv[2] + '")
+    code += "\nprint('holds', flush=True); sys.stdin.readline(); held.close()\n"
+    code += "print('holds', flush=True); sys.stdin.readline()"
+    processes = []
+    for number in (1, 2):
+        copy = elsewhere / str(number)
+        copy.mkdir()
+        subprocess.run(["mount", "--bind", str(store.mount), str(copy)], check=True)
+        processes.append(holder(code, copy, number))
+    store.order("CLOSE")
+    store.wait("BUSY")
+    for process in reversed(processes):
+        assert store.silent(1)  # the tries that follow an event are over
+        let_go(process)
+        if process is not processes[0]:
+            store.wait("BUSY")
+    assert store.hear(5).type == "KEEPER_CLOSED", "not before it is looked after"
+    for process in processes:
+        assert process.poll() is None
+        end_of(process)
+    for number in (1, 2):
+        (elsewhere / str(number)).rmdir()
+
+
 def test_a_copy_within_a_copy_is_closed_with_it(store, elsewhere):
     (store.mount / "within").mkdir()
     for target in (elsewhere, elsewhere / "within"):
@@ -270,18 +295,48 @@ def test_a_store_that_nobody_uses_says_so_until_it_is_closed(keeper):
     keeper.wait_until("CLOSED")
 
 
-@pytest.mark.parametrize("way", ["read", "write", "open", "list"])
-def test_a_store_in_use_is_not_idle_and_becomes_so_afterwards(keeper, way):
-    keeper.make()
-    keeper.open(idle=IDLE)
-    (keeper.mount / "used").write_text("x")
-    use, end = uses(keeper)[way], time.monotonic() + 3 * IDLE / 1000
+def becomes_idle_only_after(keeper, use):
+    """While it is used it is not idle."""
+    end = time.monotonic() + 3 * IDLE / 1000
     while time.monotonic() < end:
         use()
         last = time.monotonic()
         assert keeper.silent(IDLE / 8000)
     keeper.wait("IDLE")
     assert time.monotonic() - last >= IDLE / 1000
+
+
+@pytest.mark.parametrize("way", ["read", "write", "open", "list"])
+def test_a_store_in_use_is_not_idle_and_becomes_so_afterwards(keeper, way):
+    keeper.make()
+    keeper.open(idle=IDLE)
+    (keeper.mount / "used").write_text("x")
+    becomes_idle_only_after(keeper, uses(keeper)[way])
+
+
+def test_use_by_a_copy_of_the_mount_is_use(keeper, elsewhere):
+    keeper.make()
+    keeper.open(idle=IDLE)
+    subprocess.run(["mount", "--bind", str(keeper.mount), str(elsewhere)], check=True)
+    becomes_idle_only_after(keeper, lambda: os.listdir(elsewhere))
+    keeper.order("CLOSE")
+    keeper.wait_until("CLOSED")
+
+
+def test_what_happens_where_a_moved_store_was_mounted_is_no_use(keeper, elsewhere):
+    """There is another file system now."""
+    keeper.make()
+    keeper.open(idle=IDLE)
+    subprocess.run(["mount", "--move", str(keeper.mount), str(elsewhere)], check=True)
+    os.listdir(elsewhere)  # looked for anew after that
+    end = time.monotonic() + 4 * IDLE / 1000
+    while keeper.silent(IDLE / 8000):
+        os.listdir(keeper.mount)
+        assert time.monotonic() < end
+    keeper.wait("IDLE")
+    becomes_idle_only_after(keeper, lambda: os.listdir(elsewhere))
+    keeper.order("CLOSE")
+    keeper.wait_until("CLOSED")
 
 
 def test_what_only_lies_open_is_no_use(keeper):

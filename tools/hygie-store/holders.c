@@ -104,10 +104,8 @@ static bool holds_mapped_file(const struct search *search)
 
 static bool holds(const struct search *search)
 {
-	if (holds_open_file(search))
-		return true;
-	search->holder->stays = holds_link(search, "cwd") || holds_link(search, "root");
-	return search->holder->stays || holds_link(search, "exe") ||
+	return holds_open_file(search) || holds_link(search, "cwd") ||
+	       holds_link(search, "root") || holds_link(search, "exe") ||
 	       holds_mapped_file(search);
 }
 

@@ -20,7 +20,6 @@ struct holder {
 	uid_t uid;
 	char program[64]; /* printable */
 	char file[HYGIE_PATH_MAX];
-	bool stays; /* holds by its working directory or root: tells nobody when it goes */
 };
 
 struct holders {

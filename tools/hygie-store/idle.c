@@ -4,10 +4,11 @@
  */
 #include "hygie-store/idle.h"
 
+#include "hygie-store/place.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <sys/fanotify.h>
 #include <time.h>
 
@@ -15,7 +16,7 @@
 
 struct idle {
 	sd_event *loop;
-	char mount[256];
+	struct idle_subject subject;
 	int events;
 	bool listens;
 	uint64_t after, used; /* microseconds; of monotonic time */
@@ -32,13 +33,23 @@ static uint64_t now_us(void)
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
+/*
+ * On the file system, not on the mount: copies of it, in whatever mount namespace, count as
+ * well. What cannot be reached counts as used: it is looked for again in the next span.
+ */
 static int listen_again(struct idle *idle)
 {
-	if (fanotify_mark(idle->events, FAN_MARK_ADD | FAN_MARK_MOUNT,
-			  FAN_OPEN | FAN_ACCESS | FAN_MODIFY | FAN_CLOSE | FAN_ONDIR,
-			  AT_FDCWD, idle->mount) < 0)
-		return -errno;
+	const struct idle_subject *subject = &idle->subject;
+	char point[PLACE_POINT_SIZE];
+	int r = place_find_point(subject->mount, subject->source, subject->device, point);
+
 	idle->used = now_us();
+	if (r <= 0)
+		return r;
+	if (fanotify_mark(idle->events, FAN_MARK_ADD | FAN_MARK_FILESYSTEM,
+			  FAN_OPEN | FAN_ACCESS | FAN_MODIFY | FAN_CLOSE | FAN_ONDIR,
+			  AT_FDCWD, point) < 0)
+		return -errno;
 	idle->listens = true;
 	return 0;
 }
@@ -52,7 +63,8 @@ static int on_events(sd_event_source *source, int fd, uint32_t revents, void *us
 
 	(void)source;
 	(void)revents;
-	(void)fanotify_mark(fd, FAN_MARK_FLUSH | FAN_MARK_MOUNT, 0, AT_FDCWD, NULL);
+	(void)fanotify_mark(fd, FAN_MARK_FLUSH | FAN_MARK_FILESYSTEM, 0, AT_FDCWD,
+			    NULL);
 	idle->listens = false;
 	while ((size = read(fd, events, sizeof(events))) > 0) {
 		const struct fanotify_event_metadata *event = events;
@@ -92,8 +104,8 @@ static int on_span(sd_event_source *source, uint64_t usec, void *userdata)
 	return r;
 }
 
-int idle_new(sd_event *loop, const char *mount, uint64_t after_us, idle_callback callback,
-	     void *context, struct idle **ret_idle)
+int idle_new(sd_event *loop, const struct idle_subject *subject, uint64_t after_us,
+	     idle_callback callback, void *context, struct idle **ret_idle)
 {
 	struct idle *idle = calloc(1, sizeof(*idle));
 	int r;
@@ -104,7 +116,7 @@ int idle_new(sd_event *loop, const char *mount, uint64_t after_us, idle_callback
 	idle->after = after_us;
 	idle->callback = callback;
 	idle->context = context;
-	(void)snprintf(idle->mount, sizeof(idle->mount), "%s", mount);
+	idle->subject = *subject;
 	idle->events =
 		fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK, O_CLOEXEC);
 	r = idle->events < 0 ? -errno : listen_again(idle);

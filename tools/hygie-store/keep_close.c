@@ -187,12 +187,13 @@ static void on_idle(void *context)
 
 void keep_watch_idle(struct keep *keep)
 {
+	const struct idle_subject subject = { keep->mount, keep->source, keep->device };
 	int r = 0;
 
 	idle_free(keep->idle);
 	keep->idle = NULL;
 	if (keep->idle_ms > 0)
-		r = idle_new(keep->loop, keep->mount, keep->idle_ms * 1000ull, on_idle,
+		r = idle_new(keep->loop, &subject, keep->idle_ms * 1000ull, on_idle,
 			     keep, &keep->idle);
 	if (r < 0)
 		log_error("%s: it does not close by itself when it is not used: %s",

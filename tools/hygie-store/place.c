@@ -263,6 +263,20 @@ static bool is_on_top(const struct mounted *mounted)
 	       makedev(status.stx_dev_major, status.stx_dev_minor) == mounted->device;
 }
 
+int place_find_point(const char *path, const char *source, dev_t device,
+		     char ret_point[PLACE_POINT_SIZE])
+{
+	struct mounted mounted = { 0 };
+	int r = find_mount(path, false, source, device, &mounted);
+
+	if (r == 0 || (r > 0 && !is_on_top(&mounted)))
+		r = find_mount(path, true, source, device, &mounted);
+	if (r <= 0 || !is_on_top(&mounted))
+		return r < 0 ? r : 0;
+	memcpy(ret_point, mounted.point, sizeof(mounted.point));
+	return 1;
+}
+
 /*
  * The one at its place last: as long as a copy is busy the store is where it belongs, and
  * can be opened again.

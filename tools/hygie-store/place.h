@@ -41,6 +41,13 @@ int place_make_cipher(const char *path, gid_t group, char *reason,
 int place_find_mount(const char *path, const char *source, dev_t *ret_device) must_check;
 
 /*
+ * Where that device can be reached by its path: at `path`, else at a copy of it. 1; 0:
+ * nowhere, or something else lies over it; negative errno.
+ */
+int place_find_point(const char *path, const char *source, dev_t device,
+		     char ret_point[PLACE_POINT_SIZE]) must_check;
+
+/*
  * Takes away all that is mounted of that device under that name in this namespace: copies
  * of it, and the one at `path` last. 0: nothing of it is mounted here; -EBUSY: it is in
  * use, and `ret_point` says where, or something else is mounted over it, which is left

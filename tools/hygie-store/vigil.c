@@ -26,7 +26,6 @@ struct vigil {
 	sd_event_source *ends[HOLDERS_MAX];
 	size_t end_count;
 	size_t step; /* array_size(steps_us): no event since */
-	bool slow;
 	vigil_callback callback;
 	void *context;
 };
@@ -51,7 +50,7 @@ static void set_timer(struct vigil *vigil)
 	uint64_t wait =
 		vigil->step < array_size(steps_us) ? steps_us[vigil->step] : SLOW_US;
 
-	if (vigil->timer || (vigil->step == array_size(steps_us) && !vigil->slow))
+	if (vigil->timer)
 		return;
 	if (sd_event_add_time_relative(vigil->loop, &vigil->timer, CLOCK_MONOTONIC, wait,
 				       wait / 10, on_timer, vigil) < 0)
@@ -121,16 +120,14 @@ static void watch_closes(struct vigil *vigil, const char *mount)
 	vigil->events =
 		fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK, O_CLOEXEC);
 	if (vigil->events < 0 ||
-	    fanotify_mark(vigil->events, FAN_MARK_ADD | FAN_MARK_MOUNT,
+	    fanotify_mark(vigil->events, FAN_MARK_ADD | FAN_MARK_FILESYSTEM,
 			  FAN_CLOSE | FAN_ONDIR, AT_FDCWD, mount) < 0)
 		r = -errno;
 	if (r == 0)
 		r = sd_event_add_io(vigil->loop, &vigil->on_events, vigil->events,
 				    EPOLLIN, on_events, vigil);
-	if (r >= 0)
-		return;
-	log_warning("%s: closed files are not told: %s", mount, error_text(-r));
-	vigil->slow = true;
+	if (r < 0)
+		log_warning("%s: closed files are not told: %s", mount, error_text(-r));
 }
 
 int vigil_new(sd_event *loop, const char *mount, vigil_callback callback, void *context,
@@ -156,32 +153,28 @@ static void forget_ends(struct vigil *vigil)
 		(void)sd_event_source_disable_unref(vigil->ends[--vigil->end_count]);
 }
 
-static bool watch_end(struct vigil *vigil, pid_t pid)
+/* Of what cannot be watched the slow timer takes care. */
+static void watch_end(struct vigil *vigil, pid_t pid)
 {
 	sd_event_source **end = &vigil->ends[vigil->end_count];
 	int fd = pidfd_open(pid, 0);
 
 	if (fd < 0)
-		return errno == ESRCH;
+		return;
 	if (sd_event_add_io(vigil->loop, end, fd, EPOLLIN, on_end, vigil) < 0) {
 		(void)close(fd);
-		return false;
+		return;
 	}
 	(void)sd_event_source_set_io_fd_own(*end, 1);
 	vigil->end_count++;
-	return true;
 }
 
 void vigil_go_on(struct vigil *vigil, const struct holders *holders)
 {
 	if (holders) {
-		vigil->slow = holders->count == 0 || holders->more || vigil->events < 0;
 		forget_ends(vigil);
-		for (size_t i = 0; i < holders->count; i++) {
-			vigil->slow = vigil->slow || holders->holder[i].stays;
-			if (!watch_end(vigil, holders->holder[i].pid))
-				vigil->slow = true;
-		}
+		for (size_t i = 0; i < holders->count; i++)
+			watch_end(vigil, holders->holder[i].pid);
 	}
 	set_timer(vigil);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Waiting for a busy mount to come free: for each program that holds something its end
- * (pidfd), and every file that is closed on the mount (fanotify). Only a program that
- * changes its working directory tells nobody: while one holds the mount in that way, or
- * none is found that does, it is looked after every ten seconds.
+ * (pidfd), and every file that is closed on the file system, by whichever mount of it
+ * (fanotify). A program that changes its working directory tells nobody, nor does whoever
+ * unmounts something: so it is looked after every ten seconds as well.
  */
 #pragma once
 
@@ -18,8 +18,7 @@ struct vigil;
 typedef void (*vigil_callback)(void *context);
 
 /*
- * Begins. Keeps nothing on the mount open. A mount "" cannot be looked at: it is tried
- * every ten seconds. The caller frees the result.
+ * Begins. Keeps nothing on the mount open. A mount "" cannot be looked at. The caller frees the result.
  */
 int vigil_new(sd_event *loop, const char *mount, vigil_callback callback, void *context,
 	      struct vigil **ret_vigil) must_check;
