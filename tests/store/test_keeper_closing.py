@@ -2,14 +2,15 @@
 """The keeper of a store, closing: busy, covered, copied, moved; not used; beyond the limit."""
 import os
 import pathlib
+import signal
 import subprocess
 import time
 
 import pytest
 
 import wire
-from keeping import (DEADLINE, GROUP, HOLDS, end_of, holder, is_shut, keeper,
-                     let_go, members, mounts, running, store)  # noqa: F401
+from keeping import (DEADLINE, GROUP, HOLDS, Keeper, end_of, holder, is_shut, keeper,
+                     let_go, members, mounts, running, store, until)  # noqa: F401
 
 
 # --- busy
@@ -396,6 +397,61 @@ def test_a_mount_namespace_apart_keeps_no_key_beyond_the_limit(store):
     assert not running("gocryptfs")
     process.stdin.close()
     process.wait(DEADLINE)
+
+
+@pytest.fixture
+def lower(tmp_path):
+    """A file system of its own, which can be made to stand still."""
+    cipher, mount = tmp_path / "cipher", tmp_path / "mount"
+    cipher.mkdir()
+    mount.mkdir()
+    options = ["-q", "-extpass", "echo x", "-scryptn", "10"]
+    subprocess.run(["gocryptfs", "-init", *options, cipher], check=True)
+    process = subprocess.Popen(["gocryptfs", "-fg", *options[:3], cipher, mount])
+    until(lambda: mounts(mount), "the lower file system is not mounted")
+    yield mount / "store", process
+    process.send_signal(signal.SIGCONT)
+    subprocess.run(["umount", "-l", str(mount)], check=True)
+    process.wait(DEADLINE)
+
+
+def is_killed_and_stuck(pid):
+    """One of its threads waits for the file system below it, which no signal ends."""
+    try:
+        return any("\nState:\tD" in (task / "status").read_text()
+                   for task in pathlib.Path("/proc", str(pid), "task").iterdir())
+    except OSError:
+        return False  # a thread ended meanwhile
+
+
+def test_an_opening_while_the_cut_off_gocryptfs_ends_is_carried_out(lower):
+    """Its end takes a while, since the file system below it does not answer it."""
+    root, below = lower
+    one = Keeper("slow", root=root, group=GROUP)
+    try:
+        one.make()
+        one.open()
+        process = holder("import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" +
+                         HOLDS["file"], one.mount)
+        cipher = one.gocryptfs()
+        one.order("CLOSE", limit=LIMIT)
+        one.wait_until("FORCED")
+        below.send_signal(signal.SIGSTOP)
+        reader = subprocess.Popen(["ls", str(one.mount / "missing")], stderr=subprocess.DEVNULL)
+        until(lambda: is_killed_and_stuck(cipher), "it is not cut off")
+        one.order_open()
+        assert one.silent(0.5) and is_killed_and_stuck(cipher)
+        below.send_signal(signal.SIGCONT)
+        closed = one.wait_until("CLOSED")
+        assert closed.get("FAILURE") == wire.KEEPER_FAILURES["KEEPER_LIMIT"]
+        one.wait("OPENED")
+        assert (one.mount / "held").exists() and not pathlib.Path("/proc", str(cipher)).exists()
+        reader.wait(DEADLINE)
+        end_of(process)
+        one.close()
+    finally:
+        below.send_signal(signal.SIGCONT)
+        one.end()
 
 
 def test_an_opening_in_time_saves_the_holders(store):

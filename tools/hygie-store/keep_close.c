@@ -55,7 +55,10 @@ static void look_for_holders(struct keep *keep, bool first)
 	}
 }
 
-/* The last mount is gone; gocryptfs ends, and with it the key. */
+/*
+ * The last mount is gone, or gocryptfs was killed: it ends, and with it the key. Nothing
+ * can take that back.
+ */
 static void begin_ending(struct keep *keep)
 {
 	vigil_free(keep->vigil);
@@ -72,10 +75,11 @@ static void go_on_ending(struct keep *keep)
 
 	keep->lasts = true;
 	if (first)
-		log_warning("%s: it is unmounted here, but gocryptfs goes on: another "
-			    "mount namespace has it still",
-			    keep->mount);
-	if (take_down(keep) < 0)
+		log_warning("%s: %s", keep->mount,
+			    keep->cut ? "gocryptfs was killed, and goes on"
+				      : "it is unmounted here, but gocryptfs goes on: "
+					"another mount namespace has it still");
+	if (take_down(keep) < 0 && !keep->cut)
 		log_warning("%s: it is mounted here anew", keep->mount);
 	look_for_holders(keep, first);
 	if (keep->waiting) {
@@ -162,6 +166,7 @@ static int on_limit(sd_event_source *source, uint64_t usec, void *userdata)
 		log_warning("%s: gocryptfs is ended, and the key with it", keep->mount);
 		keep->cut = true;
 		cipher_kill(keep->cipher);
+		begin_ending(keep);
 		return 0;
 	}
 	keep->forced = true;
