@@ -487,6 +487,22 @@ static void the_note_tells_a_restarted_hygied_all(void **unused)
 	assert_int_equal(read.count, 0);
 }
 
+static void nobody_using_it_is_heard_unless_a_proof_crossed_it(void **state)
+{
+	struct store_state store = { .phase = STORE_SHUT };
+	const struct store_reference one = { .session = "s0", .uid = 1 };
+
+	(void)state;
+	assert_int_equal(store_state_prove(&store, &one), STORE_MOUNT);
+	assert_int_equal(store_state_idle(&store, 900, 600), STORE_NOTHING);
+	assert_int_equal(store_state_said(&store, KEEPER_OPENED), STORE_NOTHING);
+	assert_int_equal(store_state_idle(&store, 599, 600), STORE_NOTHING);
+	assert_true(store.phase == STORE_OPEN && store.count == 1);
+	assert_int_equal(store_state_idle(&store, 600, 600), STORE_CLOSE);
+	assert_true(store.phase == STORE_CLOSING && store.count == 0);
+	assert_int_equal(store_state_idle(&store, 900, 600), STORE_NOTHING);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -503,6 +519,7 @@ int main(void)
 		cmocka_unit_test(all_may_ask_again_for_what_is_closing),
 		cmocka_unit_test(a_lost_connection_loses_no_reference_and_no_closing),
 		cmocka_unit_test(a_new_proof_takes_a_busy_close_back),
+		cmocka_unit_test(nobody_using_it_is_heard_unless_a_proof_crossed_it),
 		cmocka_unit_test(a_full_table_gives_up_what_goes_first_or_takes_nobody),
 		cmocka_unit_test(the_note_tells_a_restarted_hygied_all),
 	};

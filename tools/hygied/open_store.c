@@ -339,13 +339,16 @@ static void take_closed(struct open_store *store, enum keeper_failure failure)
 	open_store_settle(store, store_state_said(&store->state, KEEPER_CLOSED));
 }
 
-/* Everybody lets go: who wants it again proves himself again. */
 static void take_idle(struct open_store *store)
 {
-	if (store->state.phase != STORE_OPEN)
+	enum store_act act = store_state_idle(&store->state,
+					      monotonic_now() - store->proved,
+					      store->idle * 1000000ull);
+
+	if (act == STORE_NOTHING)
 		return;
 	stores_audit(store->name, "store-idle", HYGIE_OK, "nobody used it");
-	open_store_settle(store, store_state_close(&store->state, true, 0));
+	open_store_settle(store, act);
 }
 
 static void ask(struct open_store *store)

@@ -28,6 +28,7 @@
 #define STORE_FOLDER "/var/lib/hygie/store" /* of all stores, in production */
 #define STORE_MOUNTS "/srv/hygie" /* where they are seen, unless told otherwise */
 #define STORE_PATH_SIZE 192
+#define STORE_IDLE_MAX 604800u /* seconds: a week */
 #define STORE_GROUP_SIZE 48
 #define STORE_HOLDERS_MAX 255 /* the recovery key is a recipient, too */
 
@@ -55,7 +56,8 @@ struct store {
 	char name[STORE_NAME_MAX + 1];
 	char cipher[STORE_PATH_SIZE], mount[STORE_PATH_SIZE];
 	char group[STORE_GROUP_SIZE];
-	uint32_t idle;       /* seconds without use until it closes; 0: it does not */
+	uint32_t idle;       /* seconds without use until it closes, at most
+			      * STORE_IDLE_MAX; 0: it does not */
 	uint64_t generation; /* of the envelope, from 1; see store_complete() */
 	bool rotate; /* a new envelope is wanted at the next opening that grants */
 	uint8_t recovery[HYGIE_KEY_ID_SIZE]; /* SHA-256 of the recovery key's SPKI */

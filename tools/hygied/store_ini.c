@@ -93,7 +93,7 @@ static bool read_idle(const char *text, void *field)
 {
 	uint64_t number;
 
-	if (!read_number(text, &number) || number > UINT32_MAX)
+	if (!read_number(text, &number) || number > STORE_IDLE_MAX)
 		return false;
 	*(uint32_t *)field = (uint32_t)number;
 	return true;
@@ -291,7 +291,10 @@ static int key_take(struct reading *reading, const char *line)
 		section->seen |= 1u << i;
 		if (key->read(equals[2] ? equals + 3 : "", (char *)base + key->offset))
 			return 0;
-		return reading_fail(reading, "its value cannot be");
+		return reading_fail(reading, key->read == read_idle
+						     ? "idle is in seconds, at most a "
+						       "week (604800)"
+						     : "its value cannot be");
 	}
 	return reading_fail(reading, "no such key belongs here");
 }
@@ -371,7 +374,8 @@ static bool store_is_fit(const struct store *store)
 			return false;
 	return envelope_name_is_valid(store->name) && path_is_fit(store->cipher) &&
 	       path_is_fit(store->mount) && group_is_fit(store->group) &&
-	       store->generation > 0 && store->count <= STORE_HOLDERS_MAX;
+	       store->idle <= STORE_IDLE_MAX && store->generation > 0 &&
+	       store->count <= STORE_HOLDERS_MAX;
 }
 
 static void holder_write(FILE *file, const struct store_holder *holder)

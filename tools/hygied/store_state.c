@@ -153,6 +153,13 @@ enum store_act store_state_close(struct store_state *state, bool all, uid_t uid)
 	return state->phase == STORE_SHUT ? STORE_NOTHING : STORE_CLOSE;
 }
 
+enum store_act store_state_idle(struct store_state *state, uint64_t age, uint64_t idle)
+{
+	if (state->phase != STORE_OPEN || age < idle)
+		return STORE_NOTHING;
+	return store_state_close(state, true, 0);
+}
+
 enum store_act store_state_said(struct store_state *state, enum keeper_event_kind said)
 {
 	switch (said) {

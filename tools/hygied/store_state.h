@@ -77,6 +77,14 @@ uint64_t store_state_next(const struct store_state *state);
 enum store_act store_state_close(struct store_state *state, bool all,
 				 uid_t uid) must_check;
 
+/*
+ * The keeper says that nobody used it for `idle`: all references go, and who wants it again
+ * proves himself again. Not while the last proof is younger than that (`age`, in the same
+ * unit): then it was on its way when a card proved itself, which is a use.
+ */
+enum store_act store_state_idle(struct store_state *state, uint64_t age,
+				uint64_t idle) must_check;
+
 /* The keeper says OPENED, CLOSED, BUSY; or is GONE or ABSENT. */
 enum store_act store_state_said(struct store_state *state,
 				enum keeper_event_kind said) must_check;

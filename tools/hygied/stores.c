@@ -71,6 +71,7 @@ static void open_one(struct stores *stores, const struct store *from,
 	(void)snprintf(store->cipher, sizeof(store->cipher), "%s", from->cipher);
 	(void)snprintf(store->mount, sizeof(store->mount), "%s", from->mount);
 	store->idle = from->idle;
+	store->proved = monotonic_now();
 	act = store_state_prove(&store->state, reference);
 	/* Otherwise it is open, or another login's secret is on its way. */
 	if (act == STORE_MOUNT) {
