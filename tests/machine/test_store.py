@@ -310,6 +310,44 @@ def test_a_lost_connection_to_a_living_keeper_loses_no_hold(machine, store, card
     assert store.events()[-1] == ("store-closed", "ok")
 
 
+@contextlib.contextmanager
+def crowd(machine):
+    """So many wait at the keeper's socket that nobody else may."""
+    path = "/proc/%d/root/run/hygie/store/records.sock" % machine.pid
+    with contextlib.ExitStack() as waiting:
+        for _ in range(1000):
+            one = waiting.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+            one.setblocking(False)
+            try:
+                one.connect(path)
+            except BlockingIOError:
+                break
+        else:
+            raise AssertionError("it takes whoever comes")
+        yield
+
+
+def test_a_keeper_that_cannot_be_reached_for_a_while_is_not_gone(machine, store, card):
+    def keeper(signal):
+        machine.run("systemctl", "kill", "--kill-whom=main", "--signal=" + signal,
+                    "hygie-store@records.service")
+
+    with login(machine):
+        keeper("STOP")
+        try:
+            with crowd(machine):
+                cut(machine)
+                machine.wait_until(lambda: "no connection to its keeper (Resource temporarily"
+                                   in machine.journal("-u", "hygied"), "to try")
+                assert store.status()[0]["sessions"] == 1
+        finally:
+            keeper("CONT")
+        machine.wait_until(lambda: store.status()[0]["state"] == "open", "to find it again")
+        assert store.status()[0]["sessions"] == 1 and store.is_open()
+        assert ("store-lost", "unavailable") not in store.events()[-3:]
+    store.wait_shut()
+
+
 def test_a_lost_connection_loses_no_closing_that_is_pending(machine, store, card):
     with login(machine) as terminal:
         terminal.sendline("exec 3>%s/letter; echo wri''ting" % store.mount)

@@ -336,6 +336,11 @@ int keeper_attach(sd_event *loop, const char *name, keeper_callback callback,
 	return 0;
 }
 
+bool keeper_is_gone(int error)
+{
+	return error == -ECONNREFUSED || error == -ENOENT;
+}
+
 void keeper_free(struct keeper *keeper)
 {
 	if (!keeper)

@@ -10,6 +10,7 @@
 #include "libhygie/protocol.h"
 #include "libhygie/secret.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <systemd/sd-event.h>
@@ -77,6 +78,9 @@ int keeper_start(sd_event *loop, const char *name, keeper_callback callback,
 /* Connects to one that runs, and starts none: -ENOENT, -ECONNREFUSED when none does. */
 int keeper_attach(sd_event *loop, const char *name, keeper_callback callback,
 		  void *context, struct keeper **ret_keeper) must_check;
+
+/* Whether that error of keeper_attach() says that no keeper runs; else one may, and live. */
+bool keeper_is_gone(int error);
 
 /* Lets the connection go; an open store remains open. Takes NULL. */
 void keeper_free(struct keeper *keeper);

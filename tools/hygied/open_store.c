@@ -62,15 +62,16 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *userdata);
 /*
  * The connection is lost, and a keeper that lives is not: what it has open stays open, and
  * whoever holds it holds it. The link is made anew: at once, then not as fast as it can be
- * cut. False: no memory for it.
+ * cut, for as long as a keeper may be there. False: no memory for it.
  */
-static bool attach_again(struct open_store *store, const char *why)
+bool open_store_attach_again(struct open_store *store, const char *why)
 {
 	uint64_t wait = store->attempts++ == 0 ? 0 : RETRY_US;
 
 	forget_keeper(store);
-	log_warning("store %s: the connection to its keeper is lost (%s)", store->name,
-		    why);
+	if (store->attempts <= 2) /* then it is known */
+		log_warning("store %s: no connection to its keeper (%s)", store->name,
+			    why);
 	return sd_event_add_time_relative(store->stores->hygied->loop,
 					  &store->retry_timer, CLOCK_MONOTONIC, wait,
 					  1000, on_retry, store) >= 0;
@@ -78,18 +79,21 @@ static bool attach_again(struct open_store *store, const char *why)
 
 static void hang_up(struct open_store *store, const char *why)
 {
-	if (store->state.phase == STORE_SHUT || !attach_again(store, why))
+	if (store->state.phase == STORE_SHUT || !open_store_attach_again(store, why))
 		lose_keeper(store, KEEPER_GONE, why);
 }
 
 static int on_retry(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct open_store *store = userdata;
+	int r;
 
 	(void)source;
 	(void)usec;
 	forget_keeper(store);
-	if (open_store_attach(store) < 0)
+	r = open_store_attach(store);
+	if (r < 0 &&
+	    (keeper_is_gone(r) || !open_store_attach_again(store, error_text(-r))))
 		lose_keeper(store, KEEPER_GONE, "it is gone");
 	return 0;
 }
@@ -114,7 +118,7 @@ static void give_secret(struct open_store *store)
 			    size);
 
 	forget_secret(store);
-	if (r < 0 && !attach_again(store, error_text(-r)))
+	if (r < 0 && !open_store_attach_again(store, error_text(-r)))
 		lose_keeper(store, KEEPER_GONE, error_text(-r));
 }
 
@@ -186,7 +190,7 @@ static void order_close(struct open_store *store)
 	if (!store->connected)
 		return;
 	r = keeper_close(store->keeper, store->stores->hygied->settings.store.hard_limit);
-	if (r < 0 && !attach_again(store, error_text(-r)))
+	if (r < 0 && !open_store_attach_again(store, error_text(-r)))
 		log_error("store %s: its keeper takes no order", store->name);
 }
 

@@ -43,6 +43,8 @@ void open_store_settle(struct open_store *store, enum store_act act);
 
 /* Connects to a keeper that runs: 0, or a negative errno of keeper_attach(). */
 int open_store_attach(struct open_store *store) must_check;
+/* Tries that until it is connected, or no keeper is there. False: no memory. */
+bool open_store_attach_again(struct open_store *store, const char *why) must_check;
 
 /* The secret is its own from now on; wiped when the keeper has it, or in five seconds. */
 void open_store_take_secret(struct open_store *store, struct secret *secret);

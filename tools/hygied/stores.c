@@ -245,8 +245,9 @@ static void attach(void *context, const char *name)
 	cleanup_store struct store *from = NULL;
 	int r = store ? open_store_attach(store) : -ENOMEM;
 
-	if (r < 0) {
-		if (r != -ECONNREFUSED)
+	if (r < 0 && (!store || keeper_is_gone(r) ||
+		      !open_store_attach_again(store, error_text(-r)))) {
+		if (!keeper_is_gone(r))
 			log_warning("store %s: its keeper: %s", name, error_text(-r));
 		if (store)
 			drop(store);
