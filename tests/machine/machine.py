@@ -80,6 +80,8 @@ class Machine:
         self.stop()
 
     def start(self):
+        if self.cgroup.exists():  # a run that was killed left it, and its number came round
+            self.cgroup_is_gone()
         self.cgroup.mkdir()
         layer = self.home / "layer"
         self.write_site(layer)

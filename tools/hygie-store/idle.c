@@ -63,8 +63,7 @@ static int on_events(sd_event_source *source, int fd, uint32_t revents, void *us
 
 	(void)source;
 	(void)revents;
-	(void)fanotify_mark(fd, FAN_MARK_FLUSH | FAN_MARK_FILESYSTEM, 0, AT_FDCWD,
-			    NULL);
+	(void)fanotify_mark(fd, FAN_MARK_FLUSH | FAN_MARK_FILESYSTEM, 0, AT_FDCWD, NULL);
 	idle->listens = false;
 	while ((size = read(fd, events, sizeof(events))) > 0) {
 		const struct fanotify_event_metadata *event = events;
