@@ -296,7 +296,7 @@ static CK_RV hostile_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
 	text_fill(info->model, sizeof(info->model), "model");
 	text_fill(info->manufacturerID, sizeof(info->manufacturerID), "maker");
 	info->flags = CKF_LOGIN_REQUIRED | CKF_USER_PIN_INITIALIZED;
-	if (says("pin-pad") || says("pad-again"))
+	if (says("pin-pad") || says("pad-again") || says("slow-typing"))
 		info->flags |= CKF_PROTECTED_AUTHENTICATION_PATH;
 	if (says("count-low"))
 		info->flags |= CKF_USER_PIN_COUNT_LOW;
@@ -326,6 +326,19 @@ static CK_RV hostile_open_session(CK_SLOT_ID slot, CK_FLAGS flags, void *applica
 	return CKR_OK;
 }
 
+/* Half a second of work. */
+static void work(void)
+{
+	struct timespec begin, now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &begin);
+	do
+		(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	while ((now.tv_sec - begin.tv_sec) * 1000 +
+		       (now.tv_nsec - begin.tv_nsec) / 1000000 <
+	       500);
+}
+
 static CK_RV hostile_login(CK_SESSION_HANDLE session, CK_USER_TYPE user,
 			   unsigned char *pin, CK_ULONG size)
 {
@@ -333,6 +346,8 @@ static CK_RV hostile_login(CK_SESSION_HANDLE session, CK_USER_TYPE user,
 	(void)pin;
 	say("C_Login %lu %s %lu bytes\n", user, pin ? "PIN" : "NULL", size);
 	act("C_Login");
+	if (says("slow-typing"))
+		work();
 	if (says("wrong-again") && user == CKU_CONTEXT_SPECIFIC)
 		return CKR_PIN_INCORRECT;
 	if (says("wrong") || says("count-low"))
@@ -484,19 +499,6 @@ static CK_RV hostile_decrypt_init(CK_SESSION_HANDLE session, CK_MECHANISM *mecha
 				  CK_OBJECT_HANDLE key)
 {
 	return hostile_sign_init(session, mechanism, key);
-}
-
-/* Half a second of work. */
-static void work(void)
-{
-	struct timespec begin, now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &begin);
-	do
-		(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	while ((now.tv_sec - begin.tv_sec) * 1000 +
-		       (now.tv_nsec - begin.tv_nsec) / 1000000 <
-	       500);
 }
 
 static CK_RV hostile_decrypt(CK_SESSION_HANDLE session, unsigned char *data,

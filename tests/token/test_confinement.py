@@ -211,7 +211,7 @@ def test_key_that_wants_the_pin_again_gets_it_once_for_each_use():
 
 
 STORES = decrypt("01", bytes(256)) * 3  # as a login that opens record stores has it
-SPARE = [("--u32", "TAG_SPARE", "300")]
+BEGIN_BY = [("--within", "TAG_BEGIN_BY", "300")]
 
 
 def test_control_three_slow_stores_are_waited_for_where_they_are_what_it_is_about():
@@ -222,14 +222,28 @@ def test_control_three_slow_stores_are_waited_for_where_they_are_what_it_is_abou
 
 def test_slow_stores_are_left_out_and_the_signature_comes():
     """1.5 s of decryption, where the login has one second."""
-    with hostile("slow", timeout=1000, operations=SPARE + STORES + sign("01", DATA)) as helper:
+    with hostile("slow", timeout=1000, operations=BEGIN_BY + STORES + sign("01", DATA)) as helper:
         assert helper.run().outcome == "ok"
         assert helper.secrets == [bytes([7] * 32), b"", b""]
         assert helper.signatures == [(1, bytes(256))]
 
 
+def test_what_was_taken_to_type_at_a_pin_pad_is_missing_to_the_stores():
+    """Half a second of typing, where they may begin in the first 300 ms."""
+    with hostile("slow-typing", operations=BEGIN_BY + STORES + sign("01", DATA)) as helper:
+        assert helper.run(None).outcome == "ok"
+        assert helper.secrets == [b""] * 3 and helper.signatures == [(1, bytes(256))]
+
+
+def test_control_typing_costs_the_stores_nothing_where_the_time_is_not_short():
+    within = [("--within", "TAG_BEGIN_BY", "8000")]
+    with hostile("slow-typing", operations=within + STORES + sign("01", DATA)) as helper:
+        assert helper.run(None).outcome == "ok"
+        assert helper.secrets == [bytes([7] * 32)] * 3
+
+
 def test_pin_pad_is_not_asked_again_for_a_store_at_login():
-    with hostile("pad-again", operations=SPARE + STORES + sign("01", DATA)) as helper:
+    with hostile("pad-again", operations=BEGIN_BY + STORES + sign("01", DATA)) as helper:
         assert helper.run(None).outcome == "ok"
         assert helper.secrets == [b""] * 3
         assert helper.said().count("C_Login 2") == 1, "the signature's own"
@@ -244,7 +258,7 @@ def test_pin_pad_is_asked_again_where_a_store_is_what_it_is_about():
 
 
 def test_wrong_pin_for_a_store_is_told_and_costs_one_try():
-    with hostile("wrong-again", operations=SPARE + STORES + sign("01", DATA)) as helper:
+    with hostile("wrong-again", operations=BEGIN_BY + STORES + sign("01", DATA)) as helper:
         assert helper.run().outcome == "pin-wrong"
         assert helper.flags is not None
         assert helper.said().count("C_Login 2") == 1

@@ -4,7 +4,7 @@
  * does, sends the orders that its arguments describe, and prints what comes back in plain
  * lines. It checks nothing: the tests that read its lines do.
  *
- *	token-driver HELPER [--field TAG:string | --u32 TAG:number | --hex TAG:bytes]...
+ *	token-driver HELPER [--field TAG:string | --u32 TAG:number | --within TAG:ms | --hex TAG:bytes]...
  *		[--login | --pin-order] [the same, after TAG_PIN]...
  *		[--timeout MILLISECONDS]
  *		[--no-pid-namespace]
@@ -71,7 +71,7 @@ static size_t hex_read(const char *text, uint8_t *bytes, size_t size)
 	return used;
 }
 
-/* One --field, --u32 or --hex with its argument; false for any other option. */
+/* One --field, --u32, --within or --hex with its argument; false for any other option. */
 static bool field_add(struct wire_message *message, const char *option,
 		      const char *argument)
 {
@@ -85,6 +85,9 @@ static bool field_add(struct wire_message *message, const char *option,
 		wire_add_string(message, tag, value);
 	else if (strcmp(option, "--u32") == 0)
 		wire_add_u32(message, tag, (uint32_t)strtoul(value, NULL, 0));
+	else if (strcmp(option, "--within") == 0) /* milliseconds from now, as a moment */
+		wire_add_u64(message, tag,
+			     deadline_after((unsigned)strtoul(value, NULL, 0)));
 	else if (strcmp(option, "--hex") == 0)
 		wire_add_bytes(message, tag, bytes,
 			       hex_read(value, bytes, sizeof(bytes)));

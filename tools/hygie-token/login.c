@@ -15,7 +15,7 @@
 #include "hygie-token/report.h"
 #include "hygie-token/sign.h"
 
-#include <time.h>
+#include "libhygie/deadline.h"
 
 /* Its key, and what an operation came to: a signature, or a secret. */
 struct result {
@@ -145,23 +145,14 @@ static bool is_of_pin(enum hygie_outcome outcome)
 	       outcome == HYGIE_PIN_MUST_CHANGE;
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-/* An empty answer where that failed; what is left of the time is the signature's. */
+/* An empty answer where that failed; so it does when the time is the signature's. */
 static enum hygie_outcome try_operation(const struct token *token,
 					struct login_order *order, size_t index,
-					uint64_t began, struct result *result,
-					struct failure *failure)
+					struct result *result, struct failure *failure)
 {
 	enum hygie_outcome outcome = HYGIE_CARD_BROKEN;
 
-	if (order->spare && now_ms() - began >= order->spare)
+	if (order->begin_by && monotonic_now() >= order->begin_by)
 		result->left_out = true;
 	if (!result->missing && !result->left_out)
 		outcome = operation_run(token, &result->key, &order->operations[index],
@@ -182,7 +173,6 @@ static enum hygie_outcome operations_run(const struct token *token,
 					 struct result *ret_results,
 					 struct failure *failure)
 {
-	uint64_t began = now_ms();
 	enum hygie_outcome outcome;
 
 	outcome = keys_find(token, order, ret_results, failure);
@@ -190,7 +180,7 @@ static enum hygie_outcome operations_run(const struct token *token,
 		struct result *result = &ret_results[i];
 
 		if (may_fail(order, i))
-			outcome = try_operation(token, order, i, began, result, failure);
+			outcome = try_operation(token, order, i, result, failure);
 		else
 			outcome =
 				operation_run(token, &result->key, &order->operations[i],

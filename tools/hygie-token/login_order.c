@@ -105,8 +105,6 @@ static int field_parse(struct login_order *order, const struct wire_field *field
 		return open ? bytes_take(field, open->data, sizeof(open->data),
 					 &open->data_size)
 			    : -EBADMSG;
-	case TAG_SPARE:
-		return wire_field_u32(field, &order->spare);
 	case TAG_ASK_AGAIN:
 		return flag_take(field, &order->ask_again);
 	case TAG_OAEP_HASH:
@@ -153,7 +151,8 @@ int login_order_parse(const struct wire_message *message, struct login_order **r
 		if (r < 0)
 			return r;
 	}
-	if (!order_is_complete(order))
+	r = wire_optional(wire_get_u64(message, TAG_BEGIN_BY, &order->begin_by));
+	if (r < 0 || !order_is_complete(order))
 		return -EBADMSG;
 	*ret_order = order;
 	order = NULL;

@@ -30,7 +30,8 @@ struct login_order {
 	struct secret *pin; /* NULL: the reader's pin-pad */
 	struct login_operation operations[LOGIN_OPERATIONS_MAX];
 	size_t operation_count;
-	uint32_t spare; /* ms that what may fail may take together; 0: any time */
+	/* Microseconds of CLOCK_MONOTONIC: what may fail begins before; 0: at any time. */
+	uint64_t begin_by;
 	bool ask_again; /* at a pin-pad, also for what may fail */
 };
 

@@ -17,7 +17,6 @@
 
 #define REVIVE_US 1000000 /* a helper that dies while it waits is replaced so often */
 #define LINGER_MS 3000    /* for a helper to reset the card and end */
-#define TASKS_SHARE 3     /* of a login's time */
 
 static void start_helper(struct card *card);
 
@@ -442,14 +441,6 @@ size_t card_left_out(const struct card *card)
 	return card->done.left_out;
 }
 
-/* Milliseconds; the rest is the signature's, and of the decryption that runs then. */
-static uint32_t spare_until(uint64_t deadline)
-{
-	uint64_t now = monotonic_now();
-
-	return deadline > now ? (uint32_t)((deadline - now) / 1000 / TASKS_SHARE) + 1 : 1;
-}
-
 int card_login(struct card *card, const struct secret *pin,
 	       const struct challenge *challenge, uint64_t deadline,
 	       card_login_callback callback, void *context)
@@ -474,7 +465,7 @@ int card_login_with(struct card *card, const struct secret *pin,
 
 	if (card->state != CARD_READY || !entry || count > TOKEN_SECRETS_MAX)
 		return -EPROTO;
-	r = card_order_login(pin, tasks, count, insists ? 0 : spare_until(deadline),
+	r = card_order_login(pin, tasks, count, insists ? 0 : card_order_begin_by(monotonic_now(), deadline),
 			     entry, challenge, &order);
 	return r < 0 ? r : use_pin(card, order, deadline, &use);
 }

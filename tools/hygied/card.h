@@ -150,8 +150,9 @@ int card_login(struct card *card, const struct secret *pin,
 /*
  * The same with at most TOKEN_SECRETS_MAX tasks. What came of task `index` is to be taken
  * within the callback by card_take_secret: the caller's, empty where the card could not
- * do it; NULL where the login failed. Unless it `insists` on the tasks, they get a third
- * of the time until the deadline, and none for which a pin-pad would ask again is tried:
+ * do it; NULL where the login failed. Unless it `insists` on the tasks, the last ten seconds
+ * before the deadline, or two thirds of the time until it, are the signature's, none begins
+ * in them, and none for which a pin-pad would ask again is tried:
  * card_left_out() says in the callback how many were left out so.
  */
 int card_login_with(struct card *card, const struct secret *pin,

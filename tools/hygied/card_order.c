@@ -6,6 +6,9 @@
 
 #include <string.h>
 
+#define TASKS_SHARE 3          /* of a login's time, at least */
+#define RESERVE_US 10000000ull /* of it, for the signature, at most */
+
 static const char *charset_name(int charset)
 {
 	switch (charset) {
@@ -79,8 +82,16 @@ static void add_task(struct wire_message *order, const struct card_task *task)
 		wire_add_u32(order, TAG_OAEP_HASH, task->oaep_hash);
 }
 
+uint64_t card_order_begin_by(uint64_t now, uint64_t deadline)
+{
+	uint64_t left = deadline > now ? deadline - now : 0;
+	uint64_t reserve = left - left / TASKS_SHARE;
+
+	return deadline - (reserve < RESERVE_US ? reserve : RESERVE_US);
+}
+
 int card_order_login(const struct secret *pin, const struct card_task *tasks,
-		     size_t count, uint32_t spare,
+		     size_t count, uint64_t begin_by,
 		     const struct token_certificate *certificate,
 		     const struct challenge *challenge, struct wire_message **ret_order)
 {
@@ -92,8 +103,8 @@ int card_order_login(const struct secret *pin, const struct card_task *tasks,
 		return r;
 	if (pin)
 		wire_add_secret(order, TAG_PIN, pin);
-	if (spare)
-		wire_add_u32(order, TAG_SPARE, spare);
+	if (begin_by)
+		wire_add_u64(order, TAG_BEGIN_BY, begin_by);
 	else
 		wire_add_u32(order, TAG_ASK_AGAIN, 1);
 	for (size_t i = 0; i < count; i++)

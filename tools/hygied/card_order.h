@@ -21,12 +21,19 @@ int card_order_pin(enum token_operation operation, enum token_unblock way,
 		   struct wire_message **ret_order) must_check;
 
 /*
+ * Until when the tasks of a login with that deadline begin, both of deadline.h: a moment,
+ * not a span, since at a pin-pad nobody knows how long the typing takes. What is left after
+ * it is the signature's, and of a task that runs then: ten seconds, or two thirds of it all.
+ */
+uint64_t card_order_begin_by(uint64_t now, uint64_t deadline);
+
+/*
  * WIRE_ORDER_LOGIN: the PIN (NULL at a pin-pad), `count` tasks, and last of all one
- * signature over the challenge: it fails when the card has gone meanwhile. `spare`:
- * milliseconds after which no task begins; 0: they are what it is about.
+ * signature over the challenge: it fails when the card has gone meanwhile. `begin_by`:
+ * as above; 0: they are what it is about.
  */
 int card_order_login(const struct secret *pin, const struct card_task *tasks,
-		     size_t count, uint32_t spare,
+		     size_t count, uint64_t begin_by,
 		     const struct token_certificate *certificate,
 		     const struct challenge *challenge,
 		     struct wire_message **ret_order) must_check;
