@@ -198,8 +198,8 @@ void keep_watch_idle(struct keep *keep)
 	idle_free(keep->idle);
 	keep->idle = NULL;
 	if (keep->idle_ms > 0)
-		r = idle_new(keep->loop, &subject, keep->idle_ms * 1000ull, on_idle,
-			     keep, &keep->idle);
+		r = idle_new(keep->loop, &subject, keep->idle_ms * 1000ull, on_idle, keep,
+			     &keep->idle);
 	if (r < 0)
 		log_error("%s: it does not close by itself when it is not used: %s",
 			  keep->mount, error_text(-r));

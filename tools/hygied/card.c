@@ -465,7 +465,8 @@ int card_login_with(struct card *card, const struct secret *pin,
 
 	if (card->state != CARD_READY || !entry || count > TOKEN_SECRETS_MAX)
 		return -EPROTO;
-	r = card_order_login(pin, tasks, count, insists ? 0 : card_order_begin_by(monotonic_now(), deadline),
+	r = card_order_login(pin, tasks, count,
+			     insists ? 0 : card_order_begin_by(monotonic_now(), deadline),
 			     entry, challenge, &order);
 	return r < 0 ? r : use_pin(card, order, deadline, &use);
 }

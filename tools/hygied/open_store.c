@@ -345,9 +345,8 @@ static void take_closed(struct open_store *store, enum keeper_failure failure)
 
 static void take_idle(struct open_store *store)
 {
-	enum store_act act = store_state_idle(&store->state,
-					      monotonic_now() - store->proved,
-					      store->idle * 1000000ull);
+	enum store_act act = store_state_idle(
+		&store->state, monotonic_now() - store->proved, store->idle * 1000000ull);
 
 	if (act == STORE_NOTHING)
 		return;

@@ -23,8 +23,9 @@ struct open_store {
 	struct open_store *next;
 	char name[STORE_NAME_MAX + 1];
 	char cipher[STORE_PATH_SIZE], mount[STORE_PATH_SIZE];
-	uint32_t idle;   /* seconds; 0: it does not close by itself */
-	uint64_t proved; /* monotonic: when a card last proved itself for it; 0: not here */
+	uint32_t idle; /* seconds; 0: it does not close by itself */
+	uint64_t
+		proved; /* monotonic: when a card last proved itself for it; 0: not here */
 	struct store_state state;
 	struct keeper *keeper;
 	bool connected;    /* and it has said what it has open */

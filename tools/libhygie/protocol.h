@@ -170,10 +170,10 @@ enum wire_tag {
 	TAG_NEW_PIN = 0x5A,    /* secret bytes; absent: pin-pad */
 	TAG_UNBLOCK_BY = 0x5B, /* u32, enum token_unblock, with TOKEN_PIN_UNBLOCK */
 	TAG_NO_PIN_PAD = 0x5C, /* u32, not 0: the reader's keys are not used */
-	TAG_BEGIN_BY = 0x5D,  /* u64, us of CLOCK_MONOTONIC: no decryption before a
+	TAG_BEGIN_BY = 0x5D,   /* u64, us of CLOCK_MONOTONIC: no decryption before a
 			       * signature begins later */
-	TAG_ASK_AGAIN = 0x5E, /* u32, not 0: a pin-pad may ask again for a decryption */
-	TAG_LEFT_OUT = 0x5F,  /* u32: how many decryptions were not tried */
+	TAG_ASK_AGAIN = 0x5E,  /* u32, not 0: a pin-pad may ask again for a decryption */
+	TAG_LEFT_OUT = 0x5F,   /* u32: how many decryptions were not tried */
 
 	/* rights of stores, client and hygied */
 	TAG_WRAP = 0x60,       /* string: store_wrap_word() */
