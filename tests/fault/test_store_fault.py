@@ -57,7 +57,6 @@ def test_nth_failure_of_an_enrolment_records_no_weaker_key(site, fault):  # noqa
                 assert key == "rsa-oaep-sha256", (turn, name)
             failed += status != 0
         assert failed > total // 3
-        site.station.wait_ready()
         assert enrol_with(site, fault, NEVER)[0] == 0
 
 
