@@ -5,12 +5,12 @@
 #include "hygie-store/idle.h"
 
 #include "hygie-store/place.h"
+#include "libhygie/deadline.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <sys/fanotify.h>
-#include <time.h>
 
 #define SPANS 4 /* in the idle time */
 
@@ -25,14 +25,6 @@ struct idle {
 	void *context;
 };
 
-static uint64_t now_us(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 /*
  * On the file system, not on the mount: copies of it, in whatever mount namespace, count as
  * well. What cannot be reached counts as used: it is looked for again in the next span.
@@ -43,7 +35,7 @@ static int listen_again(struct idle *idle)
 	char point[PLACE_POINT_SIZE];
 	int r = place_find_point(subject->mount, subject->source, subject->device, point);
 
-	idle->used = now_us();
+	idle->used = monotonic_now();
 	if (r <= 0)
 		return r;
 	if (fanotify_mark(idle->events, FAN_MARK_ADD | FAN_MARK_FILESYSTEM,
@@ -98,7 +90,7 @@ static int on_span(sd_event_source *source, uint64_t usec, void *userdata)
 	(void)usec;
 	if (!idle->listens)
 		return r < 0 ? r : listen_again(idle);
-	if (now_us() - idle->used >= idle->after)
+	if (monotonic_now() - idle->used >= idle->after)
 		idle->callback(idle->context);
 	return r;
 }

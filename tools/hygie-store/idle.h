@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Whether a mounted store is used: a file or folder of it opened, read, written, closed,
- * by whichever mount of it. A
- * file that only lies open, a working directory, and what is done to a mapped file are not
+ * by whichever mount of it.
+ * A file that only lies open, a working directory, and what is done to a mapped file are not
  * seen. The first use tells all that a span of a quarter of the idle time has to tell
  * (fanotify is deaf until the next), so that a store in use costs nothing; the span counts
  * as used to its end. So it is told after one to one and a half of that time, never before.

@@ -64,11 +64,9 @@ static void become_shut(struct keep *keep)
 	keep->close_asked = false;
 	keep->slow = false;
 	keep->lasts = false;
-	keep->limit = sd_event_source_disable_unref(keep->limit);
-	keep->forced = false;
+	keep_forget_limit(keep);
 	keep->cut = false;
-	idle_free(keep->idle);
-	keep->idle = NULL;
+	keep_forget_idle(keep);
 	keep_set_state(keep, SHUT);
 }
 

@@ -177,7 +177,7 @@ static int on_limit(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
-static void forget_limit(struct keep *keep)
+void keep_forget_limit(struct keep *keep)
 {
 	keep->limit = sd_event_source_disable_unref(keep->limit);
 	keep->forced = false;
@@ -190,25 +190,24 @@ static void on_idle(void *context)
 	keep_say(context, 0, report_plain(WIRE_KEEPER_IDLE));
 }
 
+void keep_forget_idle(struct keep *keep)
+{
+	idle_free(keep->idle);
+	keep->idle = NULL;
+}
+
 void keep_watch_idle(struct keep *keep)
 {
 	const struct idle_subject subject = { keep->mount, keep->source, keep->device };
 	int r = 0;
 
-	idle_free(keep->idle);
-	keep->idle = NULL;
+	keep_forget_idle(keep);
 	if (keep->idle_ms > 0)
 		r = idle_new(keep->loop, &subject, keep->idle_ms * 1000ull, on_idle, keep,
 			     &keep->idle);
 	if (r < 0)
 		log_error("%s: it does not close by itself when it is not used: %s",
 			  keep->mount, error_text(-r));
-}
-
-static void forget_idle(struct keep *keep)
-{
-	idle_free(keep->idle);
-	keep->idle = NULL;
 }
 
 /* ---- orders ---- */
@@ -222,7 +221,7 @@ void keep_close(struct keep *keep, unsigned peer, uint32_t limit_ms)
 		break;
 	case OPEN:
 		keep_set_state(keep, CLOSING);
-		forget_idle(keep);
+		keep_forget_idle(keep);
 		if (limit_ms > 0)
 			set_limit(keep, limit_ms * 1000ull);
 		try_close(keep);
@@ -239,7 +238,7 @@ void keep_close(struct keep *keep, unsigned peer, uint32_t limit_ms)
 
 void keep_reprieve(struct keep *keep)
 {
-	forget_limit(keep);
+	keep_forget_limit(keep);
 	vigil_free(keep->vigil);
 	keep->vigil = NULL;
 	keep->timer = sd_event_source_disable_unref(keep->timer);

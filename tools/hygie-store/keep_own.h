@@ -56,8 +56,11 @@ void keep_set_state(struct keep *keep, enum state state);
 
 /* KEEPER_CLOSE, of that peer. */
 void keep_close(struct keep *keep, unsigned peer, uint32_t limit_ms);
-/* Looks whether it is used, from now on, if that is wanted. */
+/* Looks whether it is used, from now on, if that is wanted; and no more. */
 void keep_watch_idle(struct keep *keep);
+void keep_forget_idle(struct keep *keep);
+/* The limit of a closing is off. */
+void keep_forget_limit(struct keep *keep);
 /* Takes a close back that is not done: it is open, or stays so. */
 void keep_reprieve(struct keep *keep);
 /* An OPEN that waits for the ending is let go. */
