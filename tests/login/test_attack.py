@@ -49,10 +49,13 @@ def test_try_of_a_client_that_vanished_is_in_the_audit(station, card):
     before = station.log().count("audit: authenticate: gave-up")
     with ask(USER="alice", SERVICE="vanishes") as link:
         assert outcome(hear(link)) == "PROMPT"
+        card.silent_at(1)  # the card's answer does not outrun the hang-up
         link.sendall(wire.encode("ANSWER", {"ANSWER": WRONG.encode()}))
+        card.wait_silent()
     station.wait_log("audit: authenticate: gave-up", count=before + 1)
     line = [line for line in station.log().splitlines() if "gave-up" in line][-1]
     assert "user=alice" in line and "service=vanishes" in line, line
+    card.speak()
     station.wait_ready()
     card.unblock()
 
