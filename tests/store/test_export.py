@@ -5,6 +5,7 @@ import os
 import pathlib
 import random
 import shutil
+import signal
 import subprocess
 import time
 
@@ -188,17 +189,32 @@ def test_others_than_root_export_and_import_nothing(site, export, tmp_path):
     assert not (tmp_path / "hers").exists()
 
 
-def begun(*words):
-    return subprocess.Popen(["hygie", "store", *map(str, words), "--json"],
+COMMAND = ("hygie", "store")
+CALLS = ("trace=openat,openat2,write,copy_file_range,sendfile,fsync,fdatasync,rename,renameat,"
+         "renameat2,mkdirat,unlinkat,fchown,fchmod,linkat,symlinkat,sendmsg,sendto")
+
+BEYOND = 60000  # no command has so many
+
+
+def begun(*words, before=COMMAND):
+    return subprocess.Popen([*before, *map(str, words), "--json"],
                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def killed_after(seconds, *words):
-    """The command, killed at that moment, which is the test's input."""
-    process = begun(*words)
-    time.sleep(seconds)
-    process.kill()
-    process.wait()
+def killed_at(call, *words):
+    """The command, killed at that call of those that change something."""
+    status = begun(*words, before=(
+        "strace", "-qq", "-o", "/dev/null", "-e", CALLS, "-e",
+        "inject=%s:signal=KILL:when=%d" % (CALLS.partition("=")[2], call), *COMMAND)).wait(
+            st.PATIENCE)
+    assert status in (0, -signal.SIGKILL), status
+
+
+def calls(log, *words):
+    """How many of them there are when nobody kills it."""
+    traced = begun(*words, before=("strace", "-qq", "-o", str(log), "-e", CALLS, *COMMAND))
+    assert traced.wait(st.PATIENCE) == 0
+    return len(log.read_text().splitlines())
 
 
 def duration(*words):
@@ -210,11 +226,11 @@ def duration(*words):
 
 def test_export_that_was_killed_goes_on(site, tmp_path):
     target, dice = tmp_path / "export", random.Random(11)
-    whole, expected, cut = duration("export", "records", target), tree(STORE), 0
+    whole, expected, cut = calls(tmp_path / "log", "export", "records", target), tree(STORE), 0
     for _ in range(max(ROUNDS // 4, 5)):
         shutil.rmtree(target)
         while not (target / "MANIFEST.sha256").exists():
-            killed_after(dice.uniform(0, 1.2 * whole), "export", "records", target)
+            killed_at(dice.randint(1, whole), "export", "records", target)
             cut += not (target / "MANIFEST.sha256").exists()
         assert checked(target) == 0 and tree(target / "records") == expected
     assert cut > 0
@@ -240,19 +256,23 @@ def test_complete_export_is_not_written_over(site, export):
     assert (export / "MANIFEST.sha256").stat().st_mtime_ns == before
 
 
-def test_kill_at_any_moment_of_an_import_leaves_no_store_or_all_of_it(site, export, elsewhere):
+def test_kill_at_any_moment_of_an_import_leaves_no_store_or_all_of_it(
+        site, export, elsewhere, tmp_path):
     """The command, hygied, or both; whatever is left stands in nobody's way."""
     dice, before, whole = random.Random(13), tree(elsewhere), 0
     long = duration("import", export, "records")
+    shutil.rmtree(STORE)
+    count = calls(tmp_path / "log", "import", export, "records")
     for number in range(ROUNDS):
         shutil.rmtree(STORE, ignore_errors=True)
         if number % 4 == 3:
             process = begun("import", export, "records")
-            time.sleep(dice.uniform(0, 1.2 * long))
+            time.sleep(dice.uniform(0, 1.2 * long))  # the moment is the test's input
             site.kill_hygied()
             process.wait()
         else:
-            killed_after(dice.uniform(0, 1.2 * long), "import", export, "records")
+            killed_at(BEYOND if number == 0 else dice.randint(1, count),
+                      "import", export, "records")
         listed = site.store("list")[1]["stores"]  # after what hygied was asked before
         if STORE.exists():
             whole += 1
