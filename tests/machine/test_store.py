@@ -4,10 +4,12 @@ pcscd, systemd and gocryptfs."""
 import contextlib
 import pathlib
 import re
+import shlex
 import socket
 
 import pytest
 
+import desk
 import machine as mc
 import records
 import stacks
@@ -155,6 +157,37 @@ def test_an_editor_with_unsaved_work_is_told_and_loses_nothing(machine, store, c
         machine.wait_ready()
     with login(machine) as terminal:
         assert say(terminal, "cat %s/letter" % store.mount) == ("Dear colleague", 0)
+
+
+TOLD = ("show 1 Record store records: bash (process %s) still has %s/letter. Save your work and "
+        "close it; the store then closes by itself.")
+
+
+def test_a_person_is_told_on_the_screen_what_keeps_it_busy_and_nobody_else_is(
+        machine, store, card):
+    locker = ("i3lock", "-c", "203040")
+    with desk.open_x(machine) as at, \
+            machine.terminal("login", "-p", "carol", seat=False) as other:
+        other.expect("Password")
+        other.sendline(mc.PASSWORD)
+        other.expect(r"\$ ")
+        say(other, "hygie session-lock %s 2>/tmp/carols & true" % shlex.join(locker))
+        at.start_notified()
+        at.start_lock(*locker)
+        machine.wait_until(lambda: "hygied knows" in machine.run("cat", "/tmp/carols").stdout,
+                           "to hear hygied in the other session")
+        assert at.shell("exec 3>%s/letter; echo pid''=$$=" % store.mount) == 0
+        told = TOLD % (at.shell_match(r"pid=(\d+)=")[0], store.mount)
+        card.remove()
+        machine.wait_until(lambda: told in at.notified(), "to tell: %s" % at.notified())
+        assert told[len("show 1 "):] in at.log()
+        assert at.shell("exec 3>&-") == 0
+        store.wait_shut()
+        machine.wait_until(lambda: "close 1" in at.notified(), "to take it back")
+        assert at.notified() == [told, "close 1"]
+        assert "Record store" not in machine.run("cat", "/tmp/carols").stdout
+        other.sendline("exit")
+        other.expect(mc.pexpect.EOF)
 
 
 def test_a_login_while_it_is_busy_keeps_it_open(machine, store, card):

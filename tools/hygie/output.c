@@ -296,6 +296,13 @@ void output_sentence(enum client_tone tone, const struct client_text *text)
 	(void)fputc('\n', stderr);
 }
 
+void output_warning(const char *text)
+{
+	(void)fputs("hygie: ", stderr);
+	display_put(stderr, COLOUR_POOR, text);
+	(void)fputc('\n', stderr);
+}
+
 void output_empty(const char *text)
 {
 	FILE *to = display_is_terminal(stdout) ? stdout : stderr;

@@ -52,6 +52,9 @@ int output_done(const struct client_result *result, const char *text);
 /* A sentence of the dialogue, on standard error. Progress is for terminals only. */
 void output_sentence(enum client_tone tone, const struct client_text *text);
 
+/* A sentence, translated, of a program that runs in the background: on standard error. */
+void output_warning(const char *text);
+
 /*
  * A sentence (English) in place of an empty list: on a terminal, and else on standard
  * error.

@@ -79,10 +79,25 @@ static void take_session(struct session_view *view, const struct wire_message *i
 	view->ends = is(item, TAG_REMOVAL, "logout");
 }
 
+static void take_program(struct session_view *view, const struct wire_message *item)
+{
+	struct busy_program program = { .pid = 0 };
+
+	if (view->busy_count == array_size(view->busy) ||
+	    wire_get_string(item, TAG_STORE, program.store, sizeof(program.store)) < 0 ||
+	    wire_get_u32(item, TAG_PROCESS, &program.pid) < 0 ||
+	    wire_get_string(item, TAG_VALUE, program.name, sizeof(program.name)) < 0 ||
+	    wire_get_string(item, TAG_FILE, program.file, sizeof(program.file)) < 0)
+		return;
+	view->busy[view->busy_count++] = program;
+}
+
 static void take_item(struct session_link *link, const struct wire_message *item)
 {
 	if (is(item, TAG_KIND, "session") && is(item, TAG_SESSION, link->session))
 		take_session(&link->next, item);
+	if (is(item, TAG_KIND, "store_program"))
+		take_program(&link->next, item);
 	if (!is(item, TAG_KIND, "end"))
 		return;
 	if (!link->told)

@@ -6,7 +6,9 @@
  */
 #pragma once
 
+#include "busy_notice.h"
 #include "libhygie/attributes.h"
+#include "libhygie/protocol.h"
 
 #include <stdbool.h>
 #include <systemd/sd-event.h>
@@ -20,6 +22,9 @@ struct session_view {
 	bool ends;      /* it is ended when its card is out, not locked */
 	unsigned left;  /* milliseconds of the grace that are left; 0: none runs */
 	char phase[32]; /* removal_word(); "" when not known */
+	/* What programs of this user keep a store from being closed. */
+	struct busy_program busy[HYGIE_HOLDERS_TOLD];
+	size_t busy_count;
 };
 
 /* The strings are kept; `telling` hears each view. The caller owns the result. */

@@ -4,6 +4,7 @@
  * that the session is locked while the locker really holds the screen. It runs in the
  * session, as its user, until the session ends.
  */
+#include "busy_notice.h"
 #include "command.h"
 #include "countdown.h"
 #include "language.h"
@@ -38,6 +39,7 @@ struct session_lock {
 	struct session_bus *bus;
 	struct session_link *link;
 	struct countdown *countdown;
+	struct busy_notice *busy;
 	struct session_view view; /* what hygied said last */
 	bool begun;               /* what logind thinks of the session is known */
 	bool crying;              /* hygied is to be asked for help */
@@ -252,6 +254,7 @@ static void on_telling(void *context, const struct session_view *view)
 
 	self->view = *view;
 	countdown_set(self->countdown, view->left, view->ends);
+	busy_notice_set(self->busy, view->busy, view->busy_count);
 	if (uncovered || strcmp(view->phase, "locking") == 0) {
 		if (changed && self->screen.state == LOCK_OPEN)
 			step(self, LOCK_ASKED);
@@ -302,6 +305,8 @@ static int begin(struct session_lock *self)
 	if (r >= 0)
 		r = countdown_new(self->loop, &self->countdown);
 	if (r >= 0)
+		r = busy_notice_new(self->loop, &self->busy);
+	if (r >= 0)
 		r = locker_run_new(self->loop, &locker_listener, self, &self->run);
 	if (r >= 0)
 		r = session_bus_start(self->loop, self->session, &session_listener, self,
@@ -318,6 +323,7 @@ static void end(struct session_lock *self)
 	session_bus_free(self->bus);
 	locker_run_free(self->run);
 	countdown_free(self->countdown);
+	busy_notice_free(self->busy);
 	forget_found(self);
 	(void)sd_event_source_disable_unref(self->timer);
 	locker_record_close(self->record);

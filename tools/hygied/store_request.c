@@ -18,16 +18,18 @@
 
 /* ---- status ---- */
 
-/* An ITEM for each program that keeps it busy. */
+/* An ITEM for each program that keeps it busy; with `own`, of the peer's own alone. */
 static void send_holders(struct peer *peer, const char *store,
-			 const struct store_view *view)
+			 const struct store_view *view, bool own)
 {
 	for (size_t i = 0; i < view->holder_count; i++) {
 		const struct keeper_holder *holder = &view->holders[i];
-		cleanup_message struct wire_message *item =
-			request_new_item("store_program");
+		cleanup_message struct wire_message *item = NULL;
 		char user[HYGIE_USER_MAX];
 
+		if (own && holder->uid != peer_uid(peer))
+			continue;
+		item = request_new_item("store_program");
 		if (!item)
 			return;
 		wire_add_string(item, TAG_STORE, store);
@@ -38,6 +40,15 @@ static void send_holders(struct peer *peer, const char *store,
 		wire_add_string(item, TAG_FILE, holder->file);
 		peer_send(peer, item);
 	}
+}
+
+void store_programs_send(const struct hygied *hygied, struct peer *peer)
+{
+	struct store_view view;
+	const char *name;
+
+	for (size_t i = 0; stores_at(hygied->stores, i, &name, &view); i++)
+		send_holders(peer, name, &view, true);
 }
 
 /* Who may see which files keep it busy: its members, and root. */
@@ -77,7 +88,7 @@ static int send_item(void *context, const char *name, const struct store *store,
 	if (view.since)
 		wire_add_u64(item, TAG_SINCE, view.since);
 	peer_send(listing->peer, item);
-	send_holders(listing->peer, name, &view);
+	send_holders(listing->peer, name, &view, false);
 	return 0;
 }
 

@@ -17,6 +17,12 @@ void request_store_status(struct hygied *hygied, struct peer *peer,
 			  const struct wire_message *request);
 
 /*
+ * Of those that are busy, the programs of the peer's own user that keep them so, as
+ * ITEMs "store_program".
+ */
+void store_programs_send(const struct hygied *hygied, struct peer *peer);
+
+/*
  * Finishes the peer with HYGIE_OK once no store is being opened for the session, or after
  * three seconds: a session begins with its records, or without them.
  */

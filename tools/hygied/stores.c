@@ -190,8 +190,7 @@ bool stores_are_opening(const struct stores *stores, const char *session)
 	return false;
 }
 
-bool stores_look(const struct stores *stores, const char *name,
-		 struct store_view *ret_view)
+static void view_write(const struct open_store *store, struct store_view *ret_view)
 {
 	static const char *const words[] = {
 		[STORE_SHUT] = KEEPER_STATE_SHUT,
@@ -199,10 +198,7 @@ bool stores_look(const struct stores *stores, const char *name,
 		[STORE_OPEN] = KEEPER_STATE_OPEN,
 		[STORE_CLOSING] = KEEPER_STATE_CLOSING,
 	};
-	const struct open_store *store = stores ? find(stores, name) : NULL;
 
-	if (!store)
-		return false;
 	*ret_view = (struct store_view){
 		.state = words[store->state.phase],
 		.since = store->state.phase == STORE_OPEN ||
@@ -213,6 +209,29 @@ bool stores_look(const struct stores *stores, const char *name,
 		.holders = store->holders,
 		.holder_count = store->holder_count,
 	};
+}
+
+bool stores_look(const struct stores *stores, const char *name,
+		 struct store_view *ret_view)
+{
+	const struct open_store *store = stores ? find(stores, name) : NULL;
+
+	if (store)
+		view_write(store, ret_view);
+	return store;
+}
+
+bool stores_at(const struct stores *stores, size_t index, const char **ret_name,
+	       struct store_view *ret_view)
+{
+	const struct open_store *store = stores ? stores->first : NULL;
+
+	while (store && index-- > 0)
+		store = store->next;
+	if (!store)
+		return false;
+	*ret_name = store->name;
+	view_write(store, ret_view);
 	return true;
 }
 

@@ -51,6 +51,10 @@ struct store_view {
 bool stores_look(const struct stores *stores, const char *name,
 		 struct store_view *ret_view);
 
+/* The same of each that is known, by number; false after the last. `*ret_name` borrowed. */
+bool stores_at(const struct stores *stores, size_t index, const char **ret_name,
+	       struct store_view *ret_view);
+
 /*
  * Asks that a store (NULL: each) is let go of: by all, or by that user's sessions. Returns
  * how many were held so.

@@ -7,6 +7,7 @@
 #include "hygied/guard.h"
 #include "hygied/requests.h"
 #include "hygied/session.h"
+#include "hygied/store_request.h"
 
 struct watch {
 	struct hygied *hygied;
@@ -26,6 +27,8 @@ static int on_later(sd_event_source *source, void *userdata)
 		return 0;
 	}
 	request_send_status(watch->hygied, watch->peer);
+	if (watch->session[0])
+		store_programs_send(watch->hygied, watch->peer);
 	peer_send(watch->peer, end);
 	return 0;
 }
