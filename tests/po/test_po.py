@@ -16,6 +16,11 @@ TEXT_MAX = 512  # HYGIE_TEXT_MAX, PAM_MAX_MSG_SIZE; with the terminator
 # what hygied's buffers hold; an issuer's name is cut.
 LONGEST = {"Card of {1} in {2}.": (255, 128),
            "Card of {1} ({2}), issued by {3}, for user {4}.": (127, 32 + 128, 64, 32),
+           **{text: (64, 63, 10, 127) for text in (
+               "Record store {1}: {2} (process {3}) still has {4}. Save your work and close it; "
+               "the store then closes by itself.",
+               "Record store {1}: {2} (process {3}) still has {4}, and there is more: see \"hygie "
+               "store status\". Save your work and close it; the store then closes by itself.")},
            "Done. Rights granted: {1}. Rights taken away: {2}.": (15, 15)}
 LONGEST_ARGUMENT = 255  # TEXT_ARGUMENT_SIZE
 UNESCAPED = {"\\n": "\n", "\\t": "\t", '\\"': '"', "\\\\": "\\"}

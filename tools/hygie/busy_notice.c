@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,24 +22,21 @@ struct busy_notice {
 	char told[HYGIE_TEXT_MAX]; /* "": nothing is busy */
 };
 
-static void write_text(const struct busy_program *program, size_t others,
+static void write_text(const struct busy_program *program, bool more,
 		       char ret_text[HYGIE_TEXT_MAX])
 {
-	char pid[16], more[24];
+	char pid[16];
 	const char *const arguments[] = { program->store, program->name, pid,
-					  program->file, more };
+					  program->file };
 
 	(void)snprintf(pid, sizeof(pid), "%" PRIu32, program->pid);
-	(void)snprintf(more, sizeof(more), "%zu", others);
-	text_render(others == 0
-			    ? tr("Record store {1}: {2} (process {3}) still has {4}. "
-				 "Save your work and close it; the store then closes by "
-				 "itself.")
-			    : tr("Record store {1}: {2} (process {3}) still has {4}; "
-				 "and {5} more, which \"hygie store status\" names. Save "
-				 "your work and close them; the store then closes by "
-				 "itself."),
-		    arguments, array_size(arguments), ret_text, HYGIE_TEXT_MAX);
+	text_render(
+		more ? tr("Record store {1}: {2} (process {3}) still has {4}, and there "
+			  "is more: see \"hygie store status\". Save your work and "
+			  "close it; the store then closes by itself.")
+		     : tr("Record store {1}: {2} (process {3}) still has {4}. Save your "
+			  "work and close it; the store then closes by itself."),
+		arguments, array_size(arguments), ret_text, HYGIE_TEXT_MAX);
 }
 
 void busy_notice_set(struct busy_notice *notice, const struct busy_program *programs,
@@ -47,7 +45,7 @@ void busy_notice_set(struct busy_notice *notice, const struct busy_program *prog
 	char text[HYGIE_TEXT_MAX] = "";
 
 	if (count > 0)
-		write_text(&programs[0], count - 1, text);
+		write_text(&programs[0], count > 1, text);
 	if (strcmp(text, notice->told) == 0)
 		return;
 	memcpy(notice->told, text, sizeof(text));

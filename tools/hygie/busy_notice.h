@@ -16,7 +16,8 @@ struct busy_notice;
 /* A program that has a file of a store; the strings are printable. */
 struct busy_program {
 	uint32_t pid;
-	char store[65], name[64], file[256];
+	char store[65], name[64];
+	char file[128]; /* its name, without folders */
 };
 
 int busy_notice_new(sd_event *loop, struct busy_notice **ret_notice) must_check;

@@ -8,6 +8,7 @@
 
 #include "libhygie/error_text.h"
 #include "libhygie/log.h"
+#include "libhygie/printable.h"
 #include "libhygie/protocol.h"
 #include "libhygie/wire.h"
 
@@ -82,13 +83,17 @@ static void take_session(struct session_view *view, const struct wire_message *i
 static void take_program(struct session_view *view, const struct wire_message *item)
 {
 	struct busy_program program = { .pid = 0 };
+	char path[HYGIE_PATH_MAX];
+	const char *name;
 
 	if (view->busy_count == array_size(view->busy) ||
 	    wire_get_string(item, TAG_STORE, program.store, sizeof(program.store)) < 0 ||
 	    wire_get_u32(item, TAG_PROCESS, &program.pid) < 0 ||
 	    wire_get_string(item, TAG_VALUE, program.name, sizeof(program.name)) < 0 ||
-	    wire_get_string(item, TAG_FILE, program.file, sizeof(program.file)) < 0)
+	    wire_get_string(item, TAG_FILE, path, sizeof(path)) < 0)
 		return;
+	name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+	(void)printable_copy(program.file, sizeof(program.file), name, strlen(name));
 	view->busy[view->busy_count++] = program;
 }
 
