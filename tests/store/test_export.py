@@ -190,8 +190,8 @@ def test_others_than_root_export_and_import_nothing(site, export, tmp_path):
 
 
 COMMAND = ("hygie", "store")
-CALLS = ("trace=openat,openat2,write,copy_file_range,sendfile,fsync,fdatasync,rename,renameat,"
-         "renameat2,mkdirat,unlinkat,fchown,fchmod,linkat,symlinkat,sendmsg,sendto")
+CALLS = ("openat,openat2,write,copy_file_range,sendfile,fsync,fdatasync,rename,renameat,renameat2"
+         ",mkdirat,unlinkat,fchown,fchmod,linkat,symlinkat,sendmsg,sendto")
 
 BEYOND = 60000  # no command has so many
 
@@ -201,18 +201,22 @@ def begun(*words, before=COMMAND):
                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
+def strace(trace, inject, *words):
+    """Its exit status with faults."""
+    return begun(*words, before=("strace", "-qq", "-o", "/dev/null", "-e", trace, "-e", inject,
+                                 *COMMAND)).wait(st.PATIENCE)
+
+
 def killed_at(call, *words):
     """The command, killed at that call of those that change something."""
-    status = begun(*words, before=(
-        "strace", "-qq", "-o", "/dev/null", "-e", CALLS, "-e",
-        "inject=%s:signal=KILL:when=%d" % (CALLS.partition("=")[2], call), *COMMAND)).wait(
-            st.PATIENCE)
+    status = strace("trace=" + CALLS, "inject=%s:signal=KILL:when=%d" % (CALLS, call), *words)
     assert status in (0, -signal.SIGKILL), status
 
 
-def calls(log, *words):
-    """How many of them there are when nobody kills it."""
-    traced = begun(*words, before=("strace", "-qq", "-o", str(log), "-e", CALLS, *COMMAND))
+def calls(log, *words, trace=CALLS):
+    """How many of them there are when nobody fails it."""
+    traced = begun(*words, before=("strace", "-qq", "-o", str(log), "-e", "trace=" + trace,
+                                   *COMMAND))
     assert traced.wait(st.PATIENCE) == 0
     return len(log.read_text().splitlines())
 
@@ -234,6 +238,19 @@ def test_export_that_was_killed_goes_on(site, tmp_path):
             cut += not (target / "MANIFEST.sha256").exists()
         assert checked(target) == 0 and tree(target / "records") == expected
     assert cut > 0
+
+
+def test_export_is_not_complete_while_a_folder_cannot_be_read_to_its_end(site, tmp_path):
+    target = tmp_path / "export"
+    count = calls(tmp_path / "log", "export", "records", target, trace="getdents64")
+    assert count >= 6
+    for call in range(1, count + 1):
+        shutil.rmtree(target)
+        status = strace("trace=getdents64", "inject=getdents64:error=EIO:when=%d+" % call,
+                        "export", "records", target)
+        assert status > 0 and not (target / "MANIFEST.sha256").exists(), call
+    site.store("export", "records", target)
+    assert checked(target) == 0 and tree(target / "records") == tree(STORE)
 
 
 def test_export_that_goes_on_forgets_what_the_store_has_no_more(site, export):

@@ -187,14 +187,33 @@ static int folder_export(struct export *export, const struct tree *tree,
 	return r;
 }
 
+/* fts_read() does not tell when a folder's list breaks off: it is read once more. */
+static int folder_is_listed(const struct export *export, const char *path)
+{
+	DIR *folder = opendir(path);
+	int r;
+
+	if (!folder)
+		return fail_at(export, path, -errno);
+	do
+		errno = 0;
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is ours alone */
+	while (readdir(folder));
+	r = errno ? fail_at(export, path, -errno) : 0;
+	(void)closedir(folder);
+	return r;
+}
+
 /* Its owner and mode, once its entries are there. */
 static int folder_end(const struct export *export, const struct tree *tree,
 		      const FTSENT *entry)
 {
 	cleanup_entry struct archive_entry target = ARCHIVE_NO_ENTRY;
 	char name[PATH_MAX];
-	int r = target_enter(export, tree, entry, name, &target);
+	int r = folder_is_listed(export, entry->fts_path);
 
+	if (r == 0)
+		r = target_enter(export, tree, entry, name, &target);
 	return r < 0 ? r
 		     : archive_folder_rights(&target, entry->fts_statp,
 					     entry->fts_statp->st_mode & 07777,
