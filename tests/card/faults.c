@@ -36,6 +36,8 @@ static void faults_garbage(const struct faults *faults, struct bytes *answer)
 			abort();
 		bytes_add_u8(answer, byte);
 	}
+	/* No status word (ISO 7816-4, 5.6): by chance it would be "well" or "more to come". */
+	answer->data[answer->len - 2] &= 0x0F;
 }
 
 void faults_spoil(struct faults *faults, struct bytes *answer)
