@@ -12,7 +12,8 @@ import test_store as ts
 from test_store import CONFIG, card, cards, made, store  # noqa: F401
 
 LIBRARY = mc.ROOT / os.environ.get("BUILD", "build") / "tests" / "kill-at.so"
-STEPS_AT_LEAST, STEPS_AT_MOST = 8, 300
+STEPS_AT_LEAST, STEPS_AT_MOST = 20, 300
+BEYOND = 4  # openings in a row that ended before such a call: all were tried
 
 
 @pytest.fixture
@@ -61,25 +62,27 @@ def test_hygied_killed_at_every_call_leaves_no_half_open_mount(machine, store, c
     before = daemon(machine)
     authenticate(machine)
     machine.wait_until(counted.exists, "to open it, counted")
-    total = int(counted.read_text())
-    assert STEPS_AT_LEAST < total < STEPS_AT_MOST and daemon(machine) == before, total
+    assert daemon(machine) == before, "it was killed at no call"
     machine.run("hygie", "store", "close", store.name)
     store.wait_shut()
-    killed = 0
-    for number in range(1, total + 1):
+    number = killed = beyond = 0
+    while beyond < BEYOND:  # their number varies, as events come together or apart
+        number += 1
+        assert number < STEPS_AT_MOST
         machine.run("systemctl", "stop", "hygie-store@%s.service" % store.name)  # as at first
         counted = kill(number)
         before = daemon(machine)
         authenticate(machine)
         machine.wait_until(lambda: daemon(machine) not in (before, "0\n") or counted.exists(),
-                           "to be killed, or not, at call %d of %d" % (number, total))
+                           "to be killed, or not, at call %d" % number)
+        beyond = beyond + 1 if counted.exists() else 0
         killed += not counted.exists()
         machine.wait_ready()
-        store.wait(lambda: is_whole(store), "to be whole after call %d of %d" % (number, total))
+        store.wait(lambda: is_whole(store), "to be whole after call %d" % number)
         machine.run("hygie", "store", "close", store.name, check=False)
         store.wait_shut()
-        if not number % 5 or number == total:
+        if not number % 5 or beyond == BEYOND:
             with ts.login(machine):
                 assert store.is_open(), number
             store.wait_shut()
-    assert killed > total * 3 / 4, "%d of %d" % (killed, total)
+    assert killed > STEPS_AT_LEAST
