@@ -10,7 +10,9 @@ import time
 import pamclient as pam
 import pytest
 import station as st
+import wire
 from attack import (CONFIG, DEADLINE, MARGIN, Aside, eventually, helpers, refused, works_again)
+from dialogues import ask, hear, outcome, stopped
 
 LOGIN_APDUS = 6
 VERIFY_APDU = 3
@@ -194,6 +196,20 @@ def test_helper_killed_in_a_login_never_lets_in_without_a_signature(station, car
     else:
         check_told(result)
     assert card.verify_count() <= 1
+    works_again(station, card)
+
+
+@pytest.mark.parametrize("_round", range(8))
+def test_helper_that_dies_just_before_its_order_costs_one_login_at_most(station, card, _round):
+    """hygied may meet a dead helper's socket before it hears of the death: chance says."""
+    with ask(USER="alice") as link:
+        assert outcome(hear(link)) == "PROMPT"
+        with stopped(station):
+            link.sendall(wire.encode("ANSWER", {"ANSWER": st.PIN.encode()}))
+            for pid in helpers():
+                os.kill(pid, signal.SIGKILL)
+            eventually(lambda: not helpers(), "to be dead")
+        assert outcome(hear(link)) in ("OK", "CARD_BROKEN")
     works_again(station, card)
 
 

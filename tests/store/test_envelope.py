@@ -154,8 +154,9 @@ def test_control_what_is_wrong_mounts_nothing(store, keys, tmp_path, wrong):
     assert done.returncode != 0
 
 
-def test_openssl_hands_out_what_it_has_not_checked_yet(store, tmp_path):
-    """In a pipe the verdict comes too late: so docs/store.md waits for it."""
+def test_changed_content_opens_nothing_by_the_documented_way(store, tmp_path):
+    """OpenSSL before 3.0.22 or so hands out what it has not checked yet, and in a pipe its verdict
+    comes too late: so docs/store.md waits for it."""
     envelope, key = tmp_path / "keys.cms", store.keys["p256"]
     content = bytearray(store.envelope.read_bytes())
     content[-1] ^= 1
@@ -163,7 +164,6 @@ def test_openssl_hands_out_what_it_has_not_checked_yet(store, tmp_path):
     decrypt = "openssl cms -decrypt -inform DER -in '%s' -inkey '%s'" % (envelope, key)
     done = subprocess.run(["bash", "-c", decrypt], capture_output=True, check=False)
     assert done.returncode != 0
-    assert b"hygie-store-1 records 7" in done.stdout
     waiting = "secret=$(%s) && printf '%%s\\n' \"$secret\""
     assert store.opens_by(waiting % decrypt).returncode != 0
     good = decrypt.replace(str(envelope), str(store.envelope))

@@ -416,7 +416,8 @@ static int use_pin(struct card *card, const struct wire_message *order, uint64_t
 	if (r < 0)
 		return r;
 	r = helper_login(card->helper, order);
-	if (r < 0) {
+	/* One that has just died: its end is heard of in a moment, as in any login. */
+	if (r < 0 && r != -EPIPE && r != -ECONNRESET) {
 		fail(card, HYGIE_CARD_BROKEN, "its driver takes no orders");
 		return r;
 	}
