@@ -136,7 +136,7 @@ def kill_one(at, bus, name, which, unlock):
     began = time.monotonic()
     at.machine.run("kill", "-9", killed[which])
     at.wait_log(HELD, 2)
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 3.0, "at once, on a loaded machine too"
     assert not set(killed) & set(at.lockers(name))
     unlock(at)
     wait_hints(bus, at, [True, False])

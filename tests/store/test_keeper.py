@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 
+import processes
 from keeping import (DEADLINE, FOLDER, GROUP, HOLDS, Keeper, Link, PROGRAM, end_of, holder, is_shut,
                      keeper, members, mounts, new_secret, running, store,  # noqa: F401
                      wait_gone)
@@ -442,11 +443,6 @@ def test_the_keeper_is_not_dumped(store):
 
 # --- again and again
 
-def resident(pid):
-    text = pathlib.Path("/proc/%d/status" % pid).read_text()
-    return int(re.search(r"VmRSS:\s+(\d+)", text).group(1))
-
-
 def test_200_openings_and_closings_leave_nothing_behind(keeper):
     keeper.make()
     for _ in range(10):
@@ -454,14 +450,14 @@ def test_200_openings_and_closings_leave_nothing_behind(keeper):
         keeper.close()
     keeper.state()  # its answer comes after all that belongs to the closing
     descriptors = os.listdir("/proc/%d/fd" % keeper.process.pid)
-    before = resident(keeper.process.pid)
+    before = processes.own_memory(keeper.process.pid)
     for i in range(200):
         keeper.open()
         (keeper.mount / "file").write_text(str(i))
         keeper.close()
     keeper.state()
     assert len(os.listdir("/proc/%d/fd" % keeper.process.pid)) == len(descriptors)
-    assert resident(keeper.process.pid) - before < 256
+    assert processes.own_memory(keeper.process.pid) - before < 256
     assert is_shut(keeper)
     assert not pathlib.Path("/proc/%d/task/%d/children" % (keeper.process.pid,
                                                            keeper.process.pid)).read_text()
