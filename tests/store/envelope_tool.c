@@ -3,6 +3,7 @@
  * The envelope's functions for tests that compare them with the openssl command.
  *
  *	envelope-tool seal NAME GENERATION KEY.pem:WRAP...	makes a secret; DER to stdout
+ *		NAME: a store's; user:NAME, of a login secret
  *	envelope-tool seal-as SECRET NAME GENERATION ...	the same with that secret
  *	envelope-tool open KEY.pem NAME GENERATION <DER		the secret, or the verdict
  *	envelope-tool task CERT.der <DER	for a token: operation, hash, data in hex
@@ -112,9 +113,21 @@ static int secret_make(const char *text, struct secret **ret_secret)
 		    : envelope_secret_new(ret_secret);
 }
 
+static struct envelope_store named(const char *name, const char *generation)
+{
+	struct envelope_store store = { name, strtoull(generation, NULL, 10),
+					ENVELOPE_OF_STORE };
+
+	if (strncmp(name, "user:", 5) == 0) {
+		store.name += 5;
+		store.kind = ENVELOPE_OF_USER;
+	}
+	return store;
+}
+
 static int do_seal(const char *text, int count, char **words)
 {
-	struct envelope_store store = { words[0], strtoull(words[1], NULL, 10) };
+	struct envelope_store store = named(words[0], words[1]);
 	struct envelope_recipient recipients[ENVELOPE_RECIPIENTS_MAX] = { 0 };
 	cleanup_secret struct secret *secret = NULL;
 	size_t used = 0, size;
@@ -153,7 +166,7 @@ static int opened_print(const struct envelope_opened *opened)
 
 static int open_with(EVP_PKEY *key, const char *name, const char *generation)
 {
-	struct envelope_store store = { name, strtoull(generation, NULL, 10) };
+	struct envelope_store store = named(name, generation);
 	cleanup_envelope struct envelope *envelope = NULL;
 	struct envelope_opened opened = { 0 };
 	int r;
@@ -196,7 +209,7 @@ static int do_task(char **words)
 
 static int do_open_by(char **words)
 {
-	struct envelope_store store = { words[1], strtoull(words[2], NULL, 10) };
+	struct envelope_store store = named(words[1], words[2]);
 	cleanup_envelope struct envelope *envelope = NULL;
 	cleanup_secret struct secret *given = NULL;
 	struct envelope_opened opened = { 0 };

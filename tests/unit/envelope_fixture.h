@@ -16,7 +16,7 @@ enum { RSA_A, RSA_B, RSA_C, P256, P384, STRANGER, KEY_COUNT };
 
 static EVP_PKEY *keys[KEY_COUNT];
 static EVP_PKEY *many[MANY];
-static const struct envelope_store records = { "records", 7 };
+static const struct envelope_store records = { "records", 7, ENVELOPE_OF_STORE };
 
 /* One of each kind. */
 static const struct {

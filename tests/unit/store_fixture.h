@@ -150,7 +150,8 @@ static inline struct store *store_made(void **state, int count)
 static inline struct envelope_opened open_by(void **state, const struct store *store,
 					     int who, struct envelope **ret_envelope)
 {
-	const struct envelope_store expected = { store->name, store->generation };
+	const struct envelope_store expected = { store->name, store->generation,
+						 ENVELOPE_OF_STORE };
 	struct envelope_opened opened = { 0 };
 	struct envelope *envelope = NULL;
 	struct file_error error = { "" };

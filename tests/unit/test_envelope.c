@@ -150,9 +150,9 @@ static void a_bit_of_any_byte_flipped_it_opens_to_no_kind_of_holder(void **state
 
 static void another_stores_and_an_older_one_are_told(void **state)
 {
-	static const struct envelope_store other = { "record", 7 },
-					   newer = { "records", 8 },
-					   older = { "records", 6 };
+	static const struct envelope_store other = { "record", 7, ENVELOPE_OF_STORE },
+					   newer = { "records", 8, ENVELOPE_OF_STORE },
+					   older = { "records", 6, ENVELOPE_OF_STORE };
 	struct sealed sealed = seal_all();
 
 	(void)state;
@@ -169,12 +169,39 @@ static void another_stores_and_an_older_one_are_told(void **state)
 	OPENSSL_free(sealed.der);
 }
 
+/* A user may be called as a store is: neither's envelope opens as the other's. */
+static void a_store_and_a_user_of_one_name_are_two(void **state)
+{
+	static const struct envelope_store user = { "records", 7, ENVELOPE_OF_USER };
+	static const struct envelope_store neither = { "records", 7,
+						       (enum envelope_kind)2 };
+	struct envelope_recipient holder = { keys[P256], ENVELOPE_WRAP_EC };
+	struct sealed of_store = seal(&records, &holder, 1);
+	struct sealed of_user = seal(&user, &holder, 1);
+	uint8_t *der;
+	size_t size;
+
+	(void)state;
+	assert_int_equal(verdict(of_user.der, of_user.size, keys[P256], &user),
+			 ENVELOPE_OPEN);
+	assert_int_equal(verdict(of_store.der, of_store.size, keys[P256], &records),
+			 ENVELOPE_OPEN);
+	assert_int_equal(verdict(of_user.der, of_user.size, keys[P256], &records),
+			 ENVELOPE_OTHER_STORE);
+	assert_int_equal(verdict(of_store.der, of_store.size, keys[P256], &user),
+			 ENVELOPE_OTHER_STORE);
+	assert_int_equal(envelope_seal(secret_of_test, &neither, &holder, 1, &der, &size),
+			 -EINVAL);
+	OPENSSL_free(of_store.der);
+	OPENSSL_free(of_user.der);
+}
+
 static void names_and_generations_that_cannot_be_are_refused(void **state)
 {
 	static const char *const names[] = { "",    ".hidden", "-option", "a b",
 					     "a/b", "a\n",     "\xc3\xa9" };
 	struct envelope_recipient holder = { keys[P256], ENVELOPE_WRAP_EC };
-	struct envelope_store store = { "records", 0 };
+	struct envelope_store store = { "records", 0, ENVELOPE_OF_STORE };
 	char longest[STORE_NAME_MAX + 2];
 	uint8_t *der;
 	size_t size;
@@ -284,6 +311,7 @@ int main(void)
 		cmocka_unit_test(any_bit_flipped_it_does_not_open_to_a_holder),
 		cmocka_unit_test(a_bit_of_any_byte_flipped_it_opens_to_no_kind_of_holder),
 		cmocka_unit_test(another_stores_and_an_older_one_are_told),
+		cmocka_unit_test(a_store_and_a_user_of_one_name_are_two),
 		cmocka_unit_test(names_and_generations_that_cannot_be_are_refused),
 		cmocka_unit_test(secret_of_another_form_is_refused),
 		cmocka_unit_test(keys_that_are_too_weak_or_of_no_kind_are_refused),

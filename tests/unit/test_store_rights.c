@@ -154,7 +154,7 @@ static void a_recipient_added_by_a_stranger_is_never_granted(void **state)
 		{ people[PAPER], ENVELOPE_WRAP_EC },
 		{ people[DAN], ENVELOPE_WRAP_EC },
 	};
-	const struct envelope_store as = { NAME, 7 };
+	const struct envelope_store as = { NAME, 7, ENVELOPE_OF_STORE };
 	struct store_changes changes = { 0 };
 	uint8_t *der;
 	size_t size;

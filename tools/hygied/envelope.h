@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The envelope of a record store: the secret that opens the store, encrypted to the key
- * of each holder's card and to the recovery key. A standard CMS AuthEnvelopedData, so
- * that the openssl command opens it too; docs/store.md has the format to the byte,
+ * of each holder's card and to the recovery key. The same for the login secret of a user,
+ * encrypted to each of his cards. A standard CMS AuthEnvelopedData, so that the openssl
+ * command opens it too; docs/store.md has the format to the byte,
  * docs/decisions/0015-envelope.md the reasons. No I/O and no logging here: a fuzz target
  * as it stands.
  *
@@ -41,10 +42,17 @@ enum envelope_wrap {
 	ENVELOPE_WRAP_EC, /* ephemeral-static ECDH, X9.63 KDF with SHA-256, AES-256 wrap */
 };
 
+/* What the secret in an envelope opens. One kind never opens as the other. */
+enum envelope_kind {
+	ENVELOPE_OF_STORE = 0,
+	ENVELOPE_OF_USER, /* a login secret; the name is the user's */
+};
+
 /* The store that an envelope is for, and its how-manieth envelope: from 1 up. */
 struct envelope_store {
 	const char *name; /* letters, digits, "-", "_" and ".", not first; 1 to 64 */
 	uint64_t generation;
+	enum envelope_kind kind;
 };
 
 struct envelope_recipient {
@@ -55,7 +63,7 @@ struct envelope_recipient {
 /* A new secret: 32 random bytes as base64, ENVELOPE_SECRET_SIZE characters. */
 int envelope_secret_new(struct secret **ret_secret) must_check;
 
-/* Whether a store may be called so. */
+/* Whether a store may be called so, and a user who has a login secret. */
 bool envelope_name_is_valid(const char *name);
 
 /* What may be done for that key: for RSA OAEP with SHA-256; NONE for a key of no use (RSA
@@ -126,7 +134,7 @@ int envelope_find_key(const struct envelope *envelope, const struct evp_pkey_st 
 enum envelope_verdict {
 	ENVELOPE_SHUT = 0,
 	ENVELOPE_OPEN,
-	ENVELOPE_OTHER_STORE,     /* it opens another store */
+	ENVELOPE_OTHER_STORE,     /* it opens another store, or is of another kind */
 	ENVELOPE_OLDER,           /* an older generation, put back */
 	ENVELOPE_OTHER_RECIPIENTS /* not those that it was sealed for */
 };

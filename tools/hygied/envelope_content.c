@@ -14,13 +14,19 @@
 #include <string.h>
 
 #define RANDOM_SIZE 32
-#define MARK "hygie-store-1 "
 #define ANY_RECIPIENTS "-"
 #define HASH_TEXT_SIZE ((size_t)2 * RECIPIENTS_HASH_SIZE + 1)
-#define BINDING_MAX (sizeof(MARK) + STORE_NAME_MAX + 1 + 20 + 1 + HASH_TEXT_SIZE)
+#define MARK_MAX 16
+#define BINDING_MAX (MARK_MAX + 1 + STORE_NAME_MAX + 1 + 20 + 1 + HASH_TEXT_SIZE)
+
+static const char *const marks[] = {
+	[ENVELOPE_OF_STORE] = "hygie-store-1",
+	[ENVELOPE_OF_USER] = "hygie-secret-1",
+};
 
 /* The second line, taken apart. */
 struct binding {
+	enum envelope_kind kind;
 	char name[STORE_NAME_MAX + 1];
 	char recipients[HASH_TEXT_SIZE];
 	uint64_t generation;
@@ -89,11 +95,12 @@ int envelope_content_write(const struct secret *secret,
 	int size, r;
 
 	if (!line_is_secret(secret_bytes_const(secret), secret_size(secret)) ||
-	    !envelope_name_is_valid(store->name) || store->generation == 0)
+	    !envelope_name_is_valid(store->name) || store->generation == 0 ||
+	    (size_t)store->kind >= array_size(marks))
 		return -EINVAL;
 	hex_write(hash, RECIPIENTS_HASH_SIZE, recipients);
-	size = snprintf(binding, sizeof(binding), "\n" MARK "%s %" PRIu64 " %s\n",
-			store->name, store->generation, recipients);
+	size = snprintf(binding, sizeof(binding), "\n%s %s %" PRIu64 " %s\n",
+			marks[store->kind], store->name, store->generation, recipients);
 	if (size < 0 || (size_t)size >= sizeof(binding))
 		return -EINVAL;
 	r = secret_new(CONTENT_SIZE_MAX, &content);
@@ -142,14 +149,23 @@ static bool number_read(const char *text, uint64_t *ret_number)
 	return true;
 }
 
+static bool mark_read(const char *mark, enum envelope_kind *ret_kind)
+{
+	for (size_t i = 0; i < array_size(marks); i++)
+		if (strcmp(mark, marks[i]) == 0) {
+			*ret_kind = (enum envelope_kind)i;
+			return true;
+		}
+	return false;
+}
+
 static bool binding_read(const char *line, struct binding *ret_binding)
 {
-	char number[32];
+	char mark[MARK_MAX], number[32];
 
-	if (strncmp(line, MARK, strlen(MARK)) != 0)
-		return false;
-	line += strlen(MARK);
-	return word_take(&line, ' ', ret_binding->name, sizeof(ret_binding->name)) &&
+	return word_take(&line, ' ', mark, sizeof(mark)) &&
+	       mark_read(mark, &ret_binding->kind) &&
+	       word_take(&line, ' ', ret_binding->name, sizeof(ret_binding->name)) &&
 	       word_take(&line, ' ', number, sizeof(number)) &&
 	       number_read(number, &ret_binding->generation) &&
 	       word_take(&line, '\n', ret_binding->recipients,
@@ -164,7 +180,7 @@ static enum envelope_verdict binding_judge(const struct binding *binding,
 	if (strcmp(binding->recipients, ANY_RECIPIENTS) != 0 &&
 	    strcmp(binding->recipients, recipients) != 0)
 		return ENVELOPE_OTHER_RECIPIENTS;
-	if (strcmp(binding->name, expected->name) != 0)
+	if (binding->kind != expected->kind || strcmp(binding->name, expected->name) != 0)
 		return ENVELOPE_OTHER_STORE;
 	if (binding->generation < expected->generation)
 		return ENVELOPE_OLDER;

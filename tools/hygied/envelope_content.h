@@ -4,6 +4,7 @@
  * gocryptfs reads it from a passfile, and a second that binds it:
  *
  *	hygie-store-1 NAME GENERATION RECIPIENTS
+ *	hygie-secret-1 USER GENERATION RECIPIENTS	of a login secret
  *
  * RECIPIENTS is the SHA-256, in hexadecimal, of the RecipientInfos of the same envelope,
  * or "-" in one that was made by hand.

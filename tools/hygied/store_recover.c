@@ -74,7 +74,8 @@ static void tell_done(struct recovery *recovery, const struct store_changes *cha
 static int recover(struct recovery *recovery, struct store *store, EVP_PKEY *key,
 		   const uint8_t id[HYGIE_KEY_ID_SIZE], struct file_error *error)
 {
-	const struct envelope_store expected = { store->name, store->generation };
+	const struct envelope_store expected = { store->name, store->generation,
+						 ENVELOPE_OF_STORE };
 	struct envelope_opened opened = { 0 };
 	struct envelope *envelope = NULL;
 	struct store_changes changes = { 0 };

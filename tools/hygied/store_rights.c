@@ -230,7 +230,8 @@ int store_seal(const char *folder, const struct store *store, const struct secre
 int store_seal_at(const char *folder, const char *place, const struct store *store,
 		  const struct secret *secret, struct file_error *ret_error)
 {
-	const struct envelope_store for_store = { store->name, store->generation };
+	const struct envelope_store for_store = { store->name, store->generation,
+						  ENVELOPE_OF_STORE };
 	cleanup_sealing struct sealing *sealing = calloc(1, sizeof(*sealing));
 	int r;
 

@@ -30,7 +30,7 @@ struct store_trial {
 	struct secret *secret; /* of the envelopes */
 };
 
-static const struct envelope_store trial_store = { "trial", 1 };
+static const struct envelope_store trial_store = { "trial", 1, ENVELOPE_OF_STORE };
 
 void store_trial_free(struct store_trial *trial)
 {
