@@ -131,9 +131,18 @@ static int conversation_ask(void *context, int fd, bool echo,
 	return r < 0 ? conversation_end(conversation, HYGIE_FAULT, r) : 0;
 }
 
+static void conversation_take(void *context, struct secret *secret)
+{
+	struct conversation *conversation = context;
+
+	secret_free(conversation->login_secret);
+	conversation->login_secret = secret;
+}
+
 const struct client_callbacks conversation_callbacks = {
 	.show = conversation_show,
 	.ask = conversation_ask,
+	.secret = conversation_take,
 };
 
 void conversation_tell(struct conversation *conversation,

@@ -20,6 +20,8 @@ struct conversation {
 	 * The owner of the conversation frees it.
 	 */
 	struct secret *password;
+	/* The login secret that came with a success; NULL: none. Freed likewise. */
+	struct secret *login_secret;
 	/*
 	 * HYGIE_OK as long as each prompt was answered; else what the dialogue came to on
 	 * this side, which is never a success whatever hygied says.

@@ -105,6 +105,18 @@ static void login_contact(struct login *login, enum hygie_outcome outcome)
 		conversation_warn(&login->conversation, contact);
 }
 
+/* Makes it PAM_AUTHTOK, of which libpam keeps a copy of its own. */
+static bool authtok_set(pam_handle_t *handle, const struct secret *secret)
+{
+	cleanup_secret struct secret *text = NULL;
+
+	if (secret_new(secret_size(secret) + 1, &text) < 0 ||
+	    secret_append(text, secret_bytes_const(secret), secret_size(secret)) < 0 ||
+	    secret_append(text, "", 1) < 0)
+		return false;
+	return pam_set_item(handle, PAM_AUTHTOK, secret_bytes(text)) == PAM_SUCCESS;
+}
+
 /*
  * A text that cannot be the card's PIN is a password, where the site wants it so: the
  * next module takes it from PAM_AUTHTOK. Never what may be a PIN, of whatever card.
@@ -112,16 +124,19 @@ static void login_contact(struct login *login, enum hygie_outcome outcome)
 static bool login_pass_on(const struct login *login)
 {
 	const struct secret *password = login->conversation.password;
-	cleanup_secret struct secret *text = NULL;
 
-	if (!password || secret_size(password) == 0 || pin_guess_is_likely(password) ||
-	    secret_new(secret_size(password) + 1, &text) < 0 ||
-	    secret_append(text, secret_bytes_const(password), secret_size(password)) <
-		    0 ||
-	    secret_append(text, "", 1) < 0)
-		return false;
-	return pam_set_item(login->handle, PAM_AUTHTOK, secret_bytes(text)) ==
-	       PAM_SUCCESS;
+	return password && secret_size(password) > 0 && !pin_guess_is_likely(password) &&
+	       authtok_set(login->handle, password);
+}
+
+/* The login secret of a success: for keyrings and volumes that modules after us open. */
+static void login_hand_over(const struct login *login)
+{
+	const struct secret *secret = login->conversation.login_secret;
+
+	if (secret && !authtok_set(login->handle, secret))
+		pam_syslog(login->handle, LOG_WARNING,
+			   "the login secret could not be handed on");
 }
 
 /* What the person is told is about hygied; that this process cannot reach it stands here. */
@@ -154,8 +169,11 @@ static int login_end(struct login *login, struct client_result *result)
 		}
 	}
 	passed_on = result->outcome == HYGIE_PIN_MALFORMED && login_pass_on(login);
+	if (result->outcome == HYGIE_OK)
+		login_hand_over(login);
 	secret_free(login->conversation.password);
-	login->conversation.password = NULL;
+	secret_free(login->conversation.login_secret);
+	login->conversation.password = login->conversation.login_secret = NULL;
 	code = outcome_pam_code(result->outcome);
 	if (result->outcome != HYGIE_OK && (code == PAM_SUCCESS || code == PAM_IGNORE))
 		code = PAM_AUTH_ERR;

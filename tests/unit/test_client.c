@@ -210,6 +210,60 @@ static void each_message_reaches_its_callback(void **state)
 	assert_string_equal(daemon.answer, "2718");
 }
 
+static void on_secret(void *context, struct secret *secret)
+{
+	struct seen *seen = context;
+
+	(void)snprintf(seen->shown, sizeof(seen->shown), "%.*s", (int)secret_size(secret),
+		       (const char *)secret_bytes_const(secret));
+	secret_free(secret);
+}
+
+static void daemon_end(const struct daemon *daemon, enum hygie_outcome outcome)
+{
+	cleanup_message struct wire_message *message = NULL;
+
+	assert_int_equal(wire_message_new(WIRE_RESULT, &message), 0);
+	wire_add_u32(message, TAG_OUTCOME, (uint32_t)outcome);
+	wire_add_string(message, TAG_LOGIN_SECRET, "key");
+	assert_int_equal(wire_send(daemon->connection, message), 0);
+}
+
+static void serve_secret(struct daemon *daemon)
+{
+	daemon_end(daemon, HYGIE_OK);
+}
+
+static void serve_secret_and_refuse(struct daemon *daemon)
+{
+	daemon_end(daemon, HYGIE_REFUSED);
+}
+
+static void login_secret_comes_with_a_success_alone(void **state)
+{
+	static const struct client_callbacks taking = { .secret = on_secret };
+	static const struct {
+		void (*serve)(struct daemon *daemon);
+		const struct client_callbacks *with;
+		const char *seen;
+	} rows[] = {
+		{ serve_secret, &taking, "key" },
+		{ serve_secret, &callbacks, "" },
+		{ serve_secret_and_refuse, &taking, "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < array_size(rows); i++) {
+		struct seen seen = { 0 };
+		struct daemon daemon;
+
+		daemon_start(&daemon, rows[i].serve);
+		(void)run(daemon.path, PATIENCE, rows[i].with, &seen);
+		daemon_stop(&daemon);
+		assert_string_equal(seen.shown, rows[i].seen);
+	}
+}
+
 static void without_callbacks_a_prompt_is_cancelled(void **state)
 {
 	static const struct client_callbacks none = { .show = NULL };
@@ -450,6 +504,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_message_reaches_its_callback),
+		cmocka_unit_test(login_secret_comes_with_a_success_alone),
 		cmocka_unit_test(without_callbacks_a_prompt_is_cancelled),
 		cmocka_unit_test(nobody_there_is_unavailable),
 		cmocka_unit_test(too_long_a_path_is_a_fault),

@@ -8,6 +8,7 @@
 #include "hygied/login_queue.h"
 #include "hygied/login_request.h"
 #include "hygied/login_result.h"
+#include "hygied/login_secret.h"
 #include "hygied/login_step.h"
 #include "hygied/login_stores.h"
 #include "hygied/pin_dialogue.h"
@@ -149,11 +150,29 @@ static int change_pin(struct login *login)
 			       login->new_pin, login->deadline, on_proven, login);
 }
 
+/* What a login has the card decrypt: first for record stores, then the login secret. */
+static size_t collect_tasks(const struct login *login,
+			    struct card_task ret_tasks[TOKEN_SECRETS_MAX])
+{
+	const struct card_task *tasks = NULL, *secret;
+	size_t count = 0;
+
+	if (login->trial)
+		tasks = store_trial_tasks(login->trial, &count);
+	else if (login->plan)
+		tasks = store_plan_tasks(login->plan, &count);
+	for (size_t i = 0; i < count; i++)
+		ret_tasks[i] = tasks[i];
+	secret = login->secret_plan ? secret_plan_task(login->secret_plan) : NULL;
+	if (secret)
+		ret_tasks[count++] = *secret;
+	return count;
+}
+
 /* Has the card sign; an enrolment has it try its keys for record stores before. */
 static int prove_login(struct login *login, const struct challenge *challenge)
 {
-	const struct card_task *tasks = NULL;
-	size_t count = 0;
+	struct card_task tasks[TOKEN_SECRETS_MAX];
 	int r = 0;
 
 	if (login->enrolment)
@@ -162,14 +181,14 @@ static int prove_login(struct login *login, const struct challenge *challenge)
 		 settings_opens_stores(&login->hygied->settings, login->service))
 		r = store_plan_new(login->card, login->user,
 				   login->store[0] ? login->store : NULL, &login->plan);
-	if (r == 0 && login->trial)
-		tasks = store_trial_tasks(login->trial, &count);
-	else if (r == 0 && login->plan)
-		tasks = store_plan_tasks(login->plan, &count);
+	if (r == 0)
+		r = login_secret_plan(login);
 	return r < 0 ? r
-		     : card_login_with(login->card, login->pin, tasks, count,
-				       login->enrolment || login->store_open, challenge,
-				       login->deadline, on_proven, login);
+		     : card_login_with(login->card, login->pin, tasks,
+				       collect_tasks(login, tasks),
+				       login->enrolment || login->store_open ||
+					       login->secret_show,
+				       challenge, login->deadline, on_proven, login);
 }
 
 static void send_pin(struct login *login)
@@ -191,6 +210,12 @@ static void send_pin(struct login *login)
 		login_finish(login, HYGIE_REFUSED,
 			     N_("This card does not open that store. \"hygie store "
 				"check\" tells an administrator whose does."));
+	else if (r == -EACCES)
+		login_finish(login, HYGIE_REFUSED,
+			     N_("This card does not open your login secret: it was "
+				"enrolled later, or is for none. Log in once with a "
+				"card that does, and this one will; \"hygie secret "
+				"list\" shows which do."));
 	else if (r < 0)
 		login_finish(login, HYGIE_CARD_BROKEN, NULL);
 }
@@ -316,6 +341,7 @@ static void login_free(void *self)
 	reset_free(login->probe);
 	store_trial_free(login->trial);
 	store_plan_free(login->plan);
+	login_secret_forget(login);
 	login_forget_pins(login);
 	free(login);
 }
@@ -365,6 +391,8 @@ void login_serve(struct hygied *hygied, struct peer *peer,
 	outcome = login_request_admit(login);
 	if (outcome == HYGIE_OK && login->store_open)
 		outcome = login_stores_admit(login, &text);
+	if (outcome == HYGIE_OK && login->secret_show)
+		outcome = login_secret_admit(login, &text);
 	if (outcome != HYGIE_OK) {
 		login_finish(login, outcome, text);
 		return;

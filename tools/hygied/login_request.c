@@ -32,6 +32,7 @@ int login_request_read(struct login *login, const struct wire_message *request)
 	if (r >= 0 && login->enrolment && login->user[0] == '\0')
 		r = -EBADMSG;
 	login->store_open = wire_message_type(request) == WIRE_REQUEST_STORE_OPEN;
+	login->secret_show = wire_message_type(request) == WIRE_REQUEST_SECRET_SHOW;
 	if (r >= 0)
 		r = wire_optional(wire_get_string(request, TAG_STORE, login->store,
 						  sizeof(login->store)));
@@ -69,6 +70,18 @@ static enum hygie_outcome admit_pin_change(struct login *login)
 	return HYGIE_OK;
 }
 
+/* The person himself: neither root, nor who is believed for others' logins. */
+static enum hygie_outcome admit_secret(struct login *login)
+{
+	char own[HYGIE_USER_MAX];
+
+	if (!policy_user_name(peer_uid(login->peer), own, sizeof(own)) ||
+	    (login->user[0] && strcmp(login->user, own) != 0))
+		return HYGIE_NOT_ALLOWED;
+	memcpy(login->user, own, sizeof(own));
+	return HYGIE_OK;
+}
+
 enum hygie_outcome login_request_admit(struct login *login)
 {
 	const struct settings *settings = &login->hygied->settings;
@@ -81,6 +94,11 @@ enum hygie_outcome login_request_admit(struct login *login)
 	if (login->pin_operation) {
 		outcome = admit_pin_change(login);
 		if (outcome != HYGIE_OK || login->any_card)
+			return outcome;
+	}
+	if (login->secret_show) {
+		outcome = admit_secret(login);
+		if (outcome != HYGIE_OK)
 			return outcome;
 	}
 	if (login->user[0] == '\0' && peer != 0 &&

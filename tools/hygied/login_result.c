@@ -7,6 +7,7 @@
 #include "hygied/candidate.h"
 #include "hygied/guard.h"
 #include "hygied/login_prompt.h"
+#include "hygied/login_secret.h"
 #include "hygied/login_stores.h"
 #include "hygied/policy.h"
 #include "hygied/session.h"
@@ -147,6 +148,8 @@ static enum hygie_outcome store_enrolment(const struct login *login)
 			  error_text(-r));
 	if (r == 0 && !enrolment.has_store_key)
 		peer_say(login->peer, WIRE_WARNING, TEXT_NO_STORE_KEY, NULL, 0);
+	if (r == 0 && enrolment.has_store_key)
+		login_secret_hint(login, enrolment.store_key_id);
 	return r < 0 ? HYGIE_BROKEN_SETUP : HYGIE_OK;
 }
 
@@ -154,6 +157,8 @@ static const char *action_name(const struct login *login)
 {
 	if (login->store_open)
 		return "store-open-request";
+	if (login->secret_show)
+		return "secret-show";
 	switch (login->pin_operation) {
 	case TOKEN_PIN_CHANGE:
 		return "pin-change";
@@ -286,6 +291,7 @@ static void send_success(struct login *login)
 		wire_add_string(result, TAG_TICKET, name);
 	if (card_token_flags(login->card) & TOKEN_PIN_TO_BE_CHANGED)
 		wire_add_u32(result, TAG_FLAGS, RESULT_PIN_MUST_CHANGE);
+	login_secret_add(login, result);
 	audit(login, HYGIE_OK);
 	if (!login->enrolment)
 		open_stores(login, &binding,
@@ -390,6 +396,19 @@ static void send_refusal(const struct login *login, enum hygie_outcome outcome,
 			    text ? text : refusal_text(login, outcome));
 }
 
+/* What the card gave besides the signature, in the order of its tasks. */
+static void take_secrets(struct login *login)
+{
+	size_t count = 0;
+
+	if (login->plan) {
+		(void)store_plan_tasks(login->plan, &count);
+		store_plan_take(login->plan, login->card, login->user);
+	}
+	if (login->secret_plan)
+		login_secret_take(login, count);
+}
+
 static void send_result(struct login *login, enum hygie_outcome outcome, const char *text)
 {
 	login_prompt_note(login, outcome);
@@ -404,8 +423,12 @@ static void send_result(struct login *login, enum hygie_outcome outcome, const c
 		outcome = login->enrolment ? store_enrolment(login)
 					   : confirm_enrolment(login);
 	/* Not before: a card that is nobody's any more opens and grants nothing. */
-	if (outcome == HYGIE_OK && login->plan && login->card)
-		store_plan_take(login->plan, login->card, login->user);
+	if (outcome == HYGIE_OK && login->card)
+		take_secrets(login);
+	if (outcome == HYGIE_OK && login->secret_show) {
+		login_secret_send(login);
+		return;
+	}
 	if (outcome == HYGIE_OK && login->store_open) {
 		login_stores_open(login);
 		return;
@@ -425,4 +448,5 @@ void login_result_send(struct login *login, enum hygie_outcome outcome, const ch
 	/* What was of use is with the stores now; the client may stay for long. */
 	if (login->plan)
 		store_plan_forget(login->plan);
+	login_secret_forget(login);
 }

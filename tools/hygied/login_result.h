@@ -8,6 +8,7 @@
 
 #include "hygied/hygied.h"
 #include "hygied/peer.h"
+#include "hygied/secret_plan.h"
 #include "hygied/store_plan.h"
 #include "hygied/store_trial.h"
 
@@ -55,7 +56,10 @@ struct login {
 	struct store_plan *plan;   /* what a login opens besides; NULL: nothing */
 	size_t left_out;           /* of its stores, so that the login came in time */
 	bool store_open;           /* asks for the stores alone, in a session */
-	char store[STORE_NAME_MAX + 1]; /* for the one; "" for all */
+	char store[STORE_NAME_MAX + 1];  /* for the one; "" for all */
+	bool secret_show;                /* asks for the login secret alone */
+	struct secret_plan *secret_plan; /* NULL: nobody is given it */
+	struct secret *secret;           /* owned, from the card until it is sent */
 	sd_event_source *timer;
 	uint64_t started, card_deadline, reading_deadline;
 	uint64_t deadline; /* after the PIN */

@@ -21,6 +21,7 @@ enum statement {
 	STATEMENT_REVOKE_KEY,
 	STATEMENT_REVOKE_USER,
 	STATEMENT_LIST,
+	STATEMENT_LIST_USER,
 	STATEMENT_BEGIN,
 	STATEMENT_COMMIT,
 	STATEMENT_ROLLBACK,
@@ -45,6 +46,8 @@ static const char *const statement_sql[STATEMENT_COUNT] = {
 		"UPDATE enrolment " SET_REVOKED " WHERE user = ?4 AND state = 1",
 	[STATEMENT_LIST] = "SELECT " REGISTRY_COLUMNS " FROM enrolment "
 			   "ORDER BY user, enrolled_at, key_id",
+	[STATEMENT_LIST_USER] = "SELECT " REGISTRY_COLUMNS " FROM enrolment "
+				"WHERE user = ?1 ORDER BY enrolled_at, key_id",
 	[STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
 	[STATEMENT_COMMIT] = "COMMIT",
 	[STATEMENT_ROLLBACK] = "ROLLBACK",
@@ -351,9 +354,9 @@ int registry_revoke(struct registry *registry, const char *key_id, const char *u
 	return r;
 }
 
-int registry_list(struct registry *registry, registry_callback callback, void *context)
+static int rows_each(struct registry *registry, sqlite3_stmt *statement,
+		     registry_callback callback, void *context)
 {
-	cleanup_statement sqlite3_stmt *statement = registry->statement[STATEMENT_LIST];
 	cleanup_free struct enrolment *enrolment = malloc(sizeof(*enrolment));
 	int r;
 
@@ -367,4 +370,22 @@ int registry_list(struct registry *registry, registry_callback callback, void *c
 			return r;
 	}
 	return r;
+}
+
+int registry_list(struct registry *registry, registry_callback callback, void *context)
+{
+	cleanup_statement sqlite3_stmt *statement = registry->statement[STATEMENT_LIST];
+
+	return rows_each(registry, statement, callback, context);
+}
+
+int registry_list_user(struct registry *registry, const char *user,
+		       registry_callback callback, void *context)
+{
+	cleanup_statement sqlite3_stmt *statement =
+		registry->statement[STATEMENT_LIST_USER];
+
+	if (sqlite3_bind_text(statement, 1, user, -1, SQLITE_STATIC) != SQLITE_OK)
+		return registry_errno(registry->database);
+	return rows_each(registry, statement, callback, context);
 }

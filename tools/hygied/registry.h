@@ -123,3 +123,7 @@ int registry_revoke(struct registry *registry, const char *key_id, const char *u
 typedef int (*registry_callback)(void *context, const struct enrolment *enrolment);
 int registry_list(struct registry *registry, registry_callback callback,
 		  void *context) must_check;
+
+/* The same for the cards of one user. */
+int registry_list_user(struct registry *registry, const char *user,
+		       registry_callback callback, void *context) must_check;

@@ -8,6 +8,7 @@
 #include "hygied/login.h"
 #include "hygied/peer.h"
 #include "hygied/requests.h"
+#include "hygied/secret_request.h"
 #include "hygied/session_request.h"
 #include "hygied/store_admin.h"
 #include "hygied/store_create.h"
@@ -71,6 +72,10 @@ static const struct {
 	{ WIRE_REQUEST_STORE_OPEN, login_serve },
 	{ WIRE_REQUEST_STORE_CLOSE, request_store_close },
 	{ WIRE_REQUEST_STORE_STATUS, request_store_status },
+	{ WIRE_REQUEST_SECRET_ENABLE, request_secret_enable },
+	{ WIRE_REQUEST_SECRET_DISABLE, request_secret_disable },
+	{ WIRE_REQUEST_SECRET_LIST, request_secret_list },
+	{ WIRE_REQUEST_SECRET_SHOW, login_serve },
 };
 
 static void on_request(void *context, struct peer *peer,

@@ -191,8 +191,8 @@ int store_key_id(const struct evp_pkey_st *key,
 		 uint8_t ret_id[HYGIE_KEY_ID_SIZE]) must_check;
 
 /*
- * Reads FOLDER/NAME/FILE whole, malloc'ed, or puts it in place; for the functions above
- * alone.
+ * Reads FOLDER/NAME/FILE whole, malloc'ed, or puts it in place; for the functions above,
+ * and for other folders of one kind with a store's (secret_file.h).
  */
 int store_file_read(const char *folder, const char *name, const char *file, size_t max,
 		    char **ret_bytes, size_t *ret_size,

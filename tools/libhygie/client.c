@@ -373,12 +373,31 @@ static int result_read(const struct wire_message *message,
 	return 0;
 }
 
+/* The result, and the login secret that a success may carry. */
+static int dialogue_end(const struct dialogue *dialogue,
+			const struct wire_message *message,
+			struct client_result *ret_result)
+{
+	cleanup_secret struct secret *secret = NULL;
+	struct client_result result;
+	int r = result_read(message, &result);
+
+	if (r == 0 && result.outcome == HYGIE_OK && dialogue->callbacks->secret)
+		r = wire_optional(wire_get_secret(message, TAG_LOGIN_SECRET, &secret));
+	if (r < 0)
+		return r;
+	if (secret)
+		dialogue->callbacks->secret(dialogue->context, secret);
+	secret = NULL;
+	*ret_result = result;
+	return 1;
+}
+
 /* Serves one message. 1 when it was the result. */
 static int dialogue_serve(struct dialogue *dialogue, const struct wire_message *message,
 			  struct client_result *ret_result)
 {
 	uint16_t type = wire_message_type(message);
-	int r;
 
 	if (!protocol_allows(PROTOCOL_SERVER, type))
 		return -EPROTO;
@@ -396,8 +415,7 @@ static int dialogue_serve(struct dialogue *dialogue, const struct wire_message *
 			dialogue->callbacks->item(dialogue->context, message);
 		return 0;
 	default:
-		r = result_read(message, ret_result);
-		return r < 0 ? r : 1;
+		return dialogue_end(dialogue, message, ret_result);
 	}
 }
 

@@ -38,6 +38,8 @@ struct client_callbacks {
 	 */
 	int (*ask)(void *context, int fd, bool echo, const struct client_text *text,
 		   struct secret **ret_answer);
+	/* Takes the login secret of a success over. NULL: it is never copied. */
+	void (*secret)(void *context, struct secret *secret);
 	/* Takes one record of a list. NULL: ignores them. */
 	void (*item)(void *context, const struct wire_message *item);
 };

@@ -61,6 +61,11 @@ enum wire_type {
 		0x0130, /* a login that opens stores: TAG_STORE, or all */
 	WIRE_REQUEST_STORE_CLOSE = 0x0131, /* TAG_STORE, or all */
 	WIRE_REQUEST_STORE_STATUS = 0x0132,
+	/* Login secrets: root makes and puts aside; each sees his own. */
+	WIRE_REQUEST_SECRET_ENABLE = 0x0140,
+	WIRE_REQUEST_SECRET_DISABLE = 0x0141,
+	WIRE_REQUEST_SECRET_LIST = 0x0142, /* as ITEMs: secrets, and their cards */
+	WIRE_REQUEST_SECRET_SHOW = 0x0143, /* a login whose result is the secret */
 	WIRE_ANSWER = 0x0180,
 	WIRE_CANCEL = 0x0181,
 
@@ -132,13 +137,14 @@ enum wire_tag {
 	TAG_TRIES = 0x25, /* string: "ok", "low", "last", "blocked" */
 	TAG_VALUE = 0x26, /* string, what a "service" ITEM says */
 	TAG_NAME = 0x27,  /* string, what a "service" ITEM is about */
-	TAG_REVOKED_AT = 0x28, /* u64, seconds since 1970 */
-	TAG_BOUND_AT = 0x2F,   /* u64, seconds since 1970 */
-	TAG_PHASE = 0x30,      /* string: removal_word(), of a "session" ITEM */
-	TAG_REMOVAL = 0x31,    /* string: what follows when its card is out, a word */
-	TAG_CARD_IN = 0x32,    /* u32, 1: its card is in */
-	TAG_LOCKED = 0x33,     /* u32, 1: it was seen to be locked */
-	TAG_LEFT = 0x34,       /* u32, milliseconds of the grace that are left */
+	TAG_REVOKED_AT = 0x28,   /* u64, seconds since 1970 */
+	TAG_BOUND_AT = 0x2F,     /* u64, seconds since 1970 */
+	TAG_PHASE = 0x30,        /* string: removal_word(), of a "session" ITEM */
+	TAG_REMOVAL = 0x31,      /* string: what follows when its card is out, a word */
+	TAG_CARD_IN = 0x32,      /* u32, 1: its card is in */
+	TAG_LOCKED = 0x33,       /* u32, 1: it was seen to be locked */
+	TAG_LEFT = 0x34,         /* u32, milliseconds of the grace that are left */
+	TAG_LOGIN_SECRET = 0x35, /* secret bytes, of RESULT: to root's logins, and SHOW */
 
 	/* hygied and hygie-token */
 	TAG_MODULE = 0x40,       /* string, absolute path */
@@ -226,6 +232,7 @@ enum request_flag {
 	REQUEST_LOCKER = 1u << 4,   /* WATCH: by the program that locks its session */
 	REQUEST_ALL = 1u << 5,      /* LOCK: everybody's sessions */
 	REQUEST_NO_GRANT = 1u << 6, /* STORE_ADD: his openings carry out nothing */
+	REQUEST_NEW = 1u << 7,      /* SECRET_ENABLE: another secret, whatever is there */
 };
 
 /* TAG_FLAGS of WIRE_PROMPT. */

@@ -256,6 +256,11 @@ static const struct config_key keys[] = {
 	  .documentation =
 		  "how long a store may stay busy; then its programs are ended; 0: any time" },
 
+	{ "secret", "services", parse_services, field_of(secret_services),
+	  .default_text =
+		  "login gdm-smartcard gdm-password lightdm sddm sshd xrdp-sesman",
+	  .documentation = "PAM services where a login is given the login secret" },
+
 	{ "helper", "user", parse_helper_user, field_of(helper_user),
 	  .default_text = "hygie-token",
 	  .documentation = "account that the helper becomes" },
@@ -354,6 +359,11 @@ bool settings_gives_way(const struct settings *settings, const char *service)
 bool settings_opens_stores(const struct settings *settings, const char *service)
 {
 	return has_service(&settings->store.services, service);
+}
+
+bool settings_gives_secret(const struct settings *settings, const char *service)
+{
+	return has_service(&settings->secret_services, service);
 }
 
 bool settings_unlocks(const struct settings *settings, const char *service)

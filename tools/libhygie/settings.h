@@ -93,6 +93,9 @@ struct settings {
 		unsigned hard_limit; /* 0: none */
 	} store;
 
+	/* [secret] */
+	struct settings_services secret_services;
+
 	/* [helper] */
 	char helper_user[CONFIG_NAME_SIZE];
 
@@ -159,6 +162,9 @@ settings_removal_action(const struct settings *settings, const char *user,
 
 /* Whether a login at a PAM service opens the record stores of its card as well. */
 bool settings_opens_stores(const struct settings *settings, const char *service);
+
+/* Whether a login at a PAM service is given the user's login secret. */
+bool settings_gives_secret(const struct settings *settings, const char *service);
 
 /* The group that a service's account is believed for, or NULL. */
 const char *settings_peer_group(const struct settings *settings, const char *user);

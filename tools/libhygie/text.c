@@ -104,6 +104,39 @@ static const char *const templates[TEXT_COUNT] = {
 	[TEXT_STORE_CARD_STAYS] =
 		N_("The card's right in the store {1} could not be taken away. The "
 		   "journal says why; mend that, then run \"hygie store remove\"."),
+	[TEXT_SECRET_SHUT] = N_(
+		"Your login secret was not opened, so what it locks (a keyring, say) may "
+		"stay locked. The journal says why; \"hygie secret list\" shows which "
+		"cards open it."),
+	[TEXT_SECRET_NAME] = N_(
+		"{1} can have no login secret: that takes a name of at most 64 letters, "
+		"digits, dots, hyphens and underscores, the first neither dot nor hyphen."),
+	[TEXT_SECRET_IS_ENABLED] =
+		N_("{1} has a login secret already. \"hygie secret enable --new\" makes "
+		   "another one in its place."),
+	[TEXT_SECRET_MADE] = N_(
+		"{1} has a login secret: a login by card hands it to the keyring. One that is "
+		"there has its own password still: \"hygie secret keyring\" changes it over."),
+	[TEXT_SECRET_BACK] = N_(
+		"{1} has the login secret back that was put aside. What it locks opens "
+		"with the next login by card."),
+	[TEXT_SECRET_RENEWED] = N_(
+		"{1} has another login secret. What the old one locks must be changed over "
+		"(\"hygie secret keyring\"); its envelope is kept as USER.old."),
+	[TEXT_SECRET_OTHER_CARDS] = N_(
+		"The login secret of {1} that was put aside opens with none of the cards "
+		"that are enrolled now. \"hygie secret enable --new\" makes another "
+		"one."),
+	[TEXT_SECRET_NONE] =
+		N_("{1} has no login secret. \"hygie secret list\" shows who has one."),
+	[TEXT_SECRET_ASIDE] = N_(
+		"The login secret of {1} is put aside; what it locks asks for it. \"hygie "
+		"secret enable\" takes it back, and \"hygie secret keyring --back\" gives the "
+		"keyring another password."),
+	[TEXT_SECRET_NEXT] = N_(
+		"The login secret of {1} opens with this card as well after the next login by "
+		"a card that opens it now."),
+	[TEXT_SECRET_BROKEN] = N_("The login secret cannot be used: {1}"),
 };
 
 const char *text_template(enum hygie_text text)
