@@ -97,9 +97,18 @@ static void exchange_item(void *context, const struct wire_message *item)
 		exchange_fail(exchange, HYGIE_FAULT, NULL);
 }
 
+static void exchange_secret(void *context, struct secret *secret)
+{
+	struct exchange *exchange = context;
+
+	secret_free(exchange->secret);
+	exchange->secret = secret;
+}
+
 static const struct client_callbacks callbacks = {
 	.show = exchange_show,
 	.ask = exchange_ask,
+	.secret = exchange_secret,
 	.item = exchange_item,
 };
 
@@ -144,5 +153,7 @@ void exchange_run(const struct options *options, const struct wire_message *requ
 void exchange_end(struct exchange *exchange)
 {
 	json_decref(exchange->items);
+	secret_free(exchange->secret);
 	exchange->items = NULL;
+	exchange->secret = NULL;
 }

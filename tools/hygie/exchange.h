@@ -11,7 +11,8 @@
 
 struct exchange {
 	const struct options *options;
-	json_t *items; /* array of objects (record.h); owned */
+	json_t *items;         /* array of objects (record.h); owned */
+	struct secret *secret; /* the login secret that came with a success; owned */
 	struct client_result result;
 	enum hygie_outcome outcome; /* of our side; HYGIE_OK: nothing went wrong here */
 };

@@ -41,6 +41,8 @@ static const struct option_row {
 	{ "--cipher", OPTION_CIPHER, offsetof(struct options, cipher), 0 },
 	{ "--until", OPTION_UNTIL, offsetof(struct options, until), 0 },
 	{ "--no-grant", OPTION_NO_GRANT, NO_VALUE, 0 },
+	{ "--new", OPTION_NEW, NO_VALUE, 0 },
+	{ "--back", OPTION_BACK, NO_VALUE, 0 },
 };
 
 const char *option_name(unsigned bits)

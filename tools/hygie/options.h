@@ -41,6 +41,8 @@ enum option_bit {
 	OPTION_CIPHER = 1u << 18,
 	OPTION_UNTIL = 1u << 19,
 	OPTION_NO_GRANT = 1u << 20,
+	OPTION_NEW = 1u << 21,
+	OPTION_BACK = 1u << 22,
 };
 
 /* Taken by every subcommand. */
