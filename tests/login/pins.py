@@ -15,6 +15,7 @@ class Told:
 
     def __init__(self):
         self.outcome, self.text, self.prompts, self.sentences = None, "", [], []
+        self.message = None  # the result's
 
     def __repr__(self):
         return "Told(%s %r, prompts=%r, said=%r)" % (self.outcome, self.text, self.prompts,
@@ -31,6 +32,7 @@ def converse(request, *answers, **fields):
             message = dialogues.hear(link, "PROMPT", "RESULT", "INFO", "WARNING")
             if message.type == "RESULT":
                 told.outcome, told.text = dialogues.outcome(message), message.get("TEXT", "")
+                told.message = message
                 return told
             if message.type != "PROMPT":
                 told.sentences.append(message.get("TEXT"))

@@ -18,7 +18,9 @@ from test_hostile_module import EvilToken
 
 PATIENT = 5.0  # seconds: [login] pinpad_deadline, at its shortest
 SPARE = 10.0
-CONFIG = "[login]\npinpad_deadline = 5s\ndeadline = 2s\n"
+SECRET = "hygie-secret"
+CONFIG = "[login]\npinpad_deadline = 5s\ndeadline = 2s\n[secret]\nservices = %s\n" % SECRET
+LOOK = st.ROOT / "build" / "tests" / "pam_look_module.so"
 URI = "pkcs11:token=Trial"
 SERVICE = "hygie-passwd"
 EXPIRED, RECOVERY_ERR = 0x20, 21  # a flag and a code of pam_chauthtok
@@ -68,6 +70,19 @@ def test_pad_login_asks_nothing_on_the_screen_and_names_the_holder(token):
     result = token.station.login("bob", st.PIN)
     assert (result.code, result.prompts()) == (pam.PAM_SUCCESS, [])
     assert "Bob Specimen: type your PIN on the reader's keys." in result.text
+    assert token.calls() == ["C_Login 1 NULL/0 NULL/0"]
+
+
+def test_pad_login_is_given_the_login_secret(token):
+    """The card decrypts in the PIN entry that was made on the pad."""
+    token.behave("honest")  # the enrolment tries the key, by a PIN that is typed here
+    st.write_service(SECRET, ("auth required pam_hygie.so", "auth required %s" % LOOK))
+    token.station.run("secret", "enable", "bob")
+    token.behave("pin-pad,pad,calls")
+    handle = pam.Handle(SECRET, "bob")
+    assert handle.call("pam_authenticate") == pam.PAM_SUCCESS
+    assert re.fullmatch("[A-Za-z0-9+/]{43}=", handle.getenv("LOOK_AUTHTOK"))
+    handle.end()
     assert token.calls() == ["C_Login 1 NULL/0 NULL/0"]
 
 
