@@ -2,15 +2,14 @@
 """What an attacker makes of the login secrets: envelopes exchanged, damaged or left where others
 write, and people who ask for another's. Nothing is given then, and nobody is locked out."""
 import os
-import random
 import signal
 import subprocess
 import threading
-import time
 
 import pytest
 
 import pamclient as pam
+import processes
 import station as st
 from attack import eventually
 from secretsite import FOLDER, GIVEN, SHAPE, file_of, site_at, uid_of
@@ -18,7 +17,6 @@ from secretsite import FOLDER, GIVEN, SHAPE, file_of, site_at, uid_of
 PEER, GROUP = "secret-db", "secret-users"
 CONFIG = "[peers]\n%s = %s\n" % (PEER, GROUP)
 MOVED = FOLDER.with_name("moved")
-ROUNDS = int(os.environ.get("HYGIE_ROUNDS", "40"))
 
 
 @pytest.fixture(scope="module")
@@ -256,31 +254,61 @@ def test_replaced_after_the_pin_went_to_the_card_it_is_neither_given_nor_sealed(
     site.station.run("revoke", site.card_id("alice-two"))
 
 
-def test_kills_leave_the_old_secret_or_the_new_one(site):
-    """hygied dies anywhere in "enable --new" and "disable": an envelope that opens, always."""
-    site.clear()
-    site.enable()
-    seen = set()
-    for _ in range(ROUNDS):
-        before = {site.opened("alice", path)[0] for path in FOLDER.glob("alice.*")
-                  if "hygie-new" not in path.name}
-        words = random.choice((("enable", "alice", "--new"), ("disable", "alice"), ("enable", "alice")))
-        command = subprocess.Popen(["hygie", "secret", *words], stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.DEVNULL)
-        time.sleep(random.uniform(0, 0.02))  # not for an event: anywhere
+CALLS = "openat,write,fsync,rename,unlink,fchmod,mkdir,sendmsg,sendto"
+
+
+def killed_at(site, call, *words):
+    """hygied does that command, and is killed at that call of those that change something (0: at
+    none). How many there were."""
+    pid, log = site.station.hygied.pid, site.home / "strace"
+    inject = ["-e", "inject=%s:signal=KILL:when=%d" % (CALLS, call)] if call else []
+    with subprocess.Popen(["strace", "-qq", "-p", str(pid), "-o", str(log), "-e", "trace=" + CALLS,
+                           *inject]) as tracer:
+        eventually(lambda: processes.status(pid)["TracerPid"] != "0", "traced")
+        site.secret(*words, check=False)
+        tracer.terminate()
+    if call:
         site.station.stop_hygied(signal.SIGKILL)
-        command.wait()
-        paths = [path for path in FOLDER.glob("alice.*") if "hygie-new" not in path.name]
-        assert any(path.suffix in (".cms", ".off") for path in paths)
-        after = {site.opened("alice", path)[0] for path in paths}  # each opens
-        seen |= after
-        assert before & after, "neither"
         eventually(lambda: not is_served(), "hygied's socket is served")
         site.station.start_hygied()
-    assert len(seen) > 1
-    if not file_of("alice").exists():
-        site.enable()
+    return len(log.read_text().splitlines())
+
+
+def secrets_there(site):
+    """{suffix: secret} of the envelopes, each of which must open."""
+    return {path.suffix: site.opened("alice", path)[0] for path in FOLDER.glob("alice.*")
+            if "hygie-new" not in path.name}
+
+
+@pytest.mark.parametrize("words", [("enable", "alice", "--new"), ("disable", "alice"), ("enable", "alice")],
+                         ids="-".join)
+def test_kill_at_any_call_leaves_the_old_secret_or_the_new_one(site, words):
+    site.clear()
+    site.enable()
+    if words == ("enable", "alice"):
+        site.secret("disable", "alice")
+    first = {path: path.read_bytes() for path in FOLDER.iterdir()}
+    before = secrets_there(site)
+    count = killed_at(site, 0, *words)
+    done = set(secrets_there(site)) - set(before)
+    assert count > 3 and done
+    changed = 0
+    for call in range(1, count + 1):
+        site.clear()
+        FOLDER.mkdir(mode=0o700)
+        for path, content in first.items():
+            path.write_bytes(content)
+            path.chmod(0o600)
+        killed_at(site, call, *words)
+        after = secrets_there(site)
+        assert set(before.values()) <= set(after.values()), (call, after)
+        assert ".cms" in after or ".off" in after, (call, after)
+        assert not (".cms" in after and ".off" in after), (call, after)
+        changed += set(after) != set(before)
+    assert 0 < changed < count
     with site.card():
+        if not file_of("alice").exists():
+            site.enable()
         assert SHAPE.fullmatch(site.login()[1])
 
 

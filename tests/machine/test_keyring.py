@@ -2,6 +2,7 @@
 """The card opens GNOME's keyring: the real daemon, its PAM module, login, logind and a session
 bus. The keyring's password is changed over and back in the session, as a person does it."""
 import contextlib
+import re
 
 import pytest
 
@@ -91,6 +92,12 @@ def test_first_login_by_card_makes_a_keyring_that_the_card_opens(machine, secret
         for _ in range(2):
             with session(machine, "PIN") as terminal:
                 assert locked(terminal) is False
+                machine.wait_ready()
+                shown, _ = converse(terminal, "hygie secret show", ("PIN of Alice", mc.PIN))
+    machine.run("journalctl", "--sync")
+    (secret_text,) = re.findall(r"[A-Za-z0-9+/]{43}=", shown)
+    journal = machine.run("journalctl", "--no-pager", "-o", "export").stdout
+    assert secret_text not in journal and "HYGIE_EVENT=secret-show" in journal
 
 
 def test_keyring_of_a_password_is_changed_over_and_back(machine, secret, content):
