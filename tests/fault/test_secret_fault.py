@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The n-th allocation or system call of hygied fails while a login secret is made anew, and in a
-login that seals it anew: the old envelope or the new one, and no other secret is handed on."""
+login that seals it anew, or of pam_hygie.so in a login: the old envelope or the new one, and no
+other secret is handed on."""
 import pathlib
 import sys
 
@@ -51,9 +52,9 @@ def test_nth_failure_of_a_new_secret_leaves_the_old_one_or_it(site, fault):  # n
     assert enable_with(site, fault, NEVER)[0] == 0
 
 
-def login_with(site, fault, turn):  # noqa: F811
+def login_with(site, fault, turn, who="hygied"):  # noqa: F811
     make_ready(site.station)
-    fault.arm("hygied", turn)
+    fault.arm(who, turn)
     code, found, _ = site.authenticate("alice", GIVEN, st.PIN)
     calls, name = fault.disarm()
     return code, found, calls, name
@@ -78,3 +79,19 @@ def test_nth_failure_of_a_login_that_seals_anew_hands_on_this_secret_or_none(sit
             assert two is None or two[0] == secret, (turn, name)
             given, sealed = given + (found == secret), sealed + (two is not None)
     assert 0 < given < total and 0 < sealed < total
+
+
+def test_nth_failure_of_the_module_hands_on_the_secret_or_nothing(site, fault):  # noqa: F811
+    site.clear()
+    site.enable()
+    secret = site.opened("alice")[0]
+    given, passed = 0, 0
+    with site.card():
+        code, found, total, _ = login_with(site, fault, NEVER, "pam_hygie")
+        assert (code, found) == (pam.PAM_SUCCESS, secret)
+        for turn in range(1, total + 1):
+            code, found, _, name = login_with(site, fault, turn, "pam_hygie")
+            assert found in ("unset", secret) and (found == "unset" or code == pam.PAM_SUCCESS), (turn, name)
+            given, passed = given + (found == secret), passed + (code == pam.PAM_SUCCESS)
+    # To hand it on may fail, and then the login is none the worse for it.
+    assert given < passed < total
