@@ -19,7 +19,7 @@ FEW = 90  # under valgrind, which takes a minute and more for a thousand
 WATCHED = TIMES if os.environ.get("SANITIZE_KIND") == "valgrind" else FEW
 # Each byte then counts: nothing that was freed is kept for the next time.
 NO_CACHES = {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=0:glibc.malloc.mxfast=0"}
-HEAP_MOST, PAGES_MOST = 0, 64  # the kernel hands out 16 at a time
+HEAP_MOST, PAGES_MOST = 0, 16  # as many as the kernel may hand out at once
 MEMCHECK = ["valgrind", "--leak-check=full", "--show-leak-kinds=definite,possible",
             "--errors-for-leak-kinds=definite,possible", "--error-exitcode=99", "--vgdb=no",
             "--keep-debuginfo=yes", "--num-callers=20",

@@ -524,7 +524,7 @@ def test_two_handles_in_two_threads(application, socket_path):
 def test_loading_and_unloading_leaks_nothing():
     out = subprocess.check_output(
         [built("pam_application"), "--reload", "1000", built("pam_hygie.so")], text=True)
-    assert int(out.split()[1]) <= 64  # pages, for 900 times; the kernel hands out 16 at a time
+    assert int(out.split()[1]) <= 16  # pages: as many as the kernel may hand out at once
 
 
 def walk_calls(application, socket_path, *options):
