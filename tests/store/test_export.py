@@ -7,12 +7,12 @@ import random
 import shutil
 import signal
 import subprocess
-import time
 
 import pytest
 
 import station as st
 from storesite import KEYS, ROUNDS, STORE, STORES, site_at
+from traced import traced
 
 STAGE = STORES / ".records.new"
 
@@ -221,13 +221,6 @@ def calls(log, *words, trace=CALLS):
     return len(log.read_text().splitlines())
 
 
-def duration(*words):
-    """How long it takes when nobody kills it."""
-    began = time.monotonic()
-    assert begun(*words).wait(st.PATIENCE) == 0
-    return time.monotonic() - began
-
-
 def test_export_that_was_killed_goes_on(site, tmp_path):
     target, dice = tmp_path / "export", random.Random(11)
     whole, expected, cut = calls(tmp_path / "log", "export", "records", target), tree(STORE), 0
@@ -277,16 +270,17 @@ def test_kill_at_any_moment_of_an_import_leaves_no_store_or_all_of_it(
         site, export, elsewhere, tmp_path):
     """The command, hygied, or both; whatever is left stands in nobody's way."""
     dice, before, whole = random.Random(13), tree(elsewhere), 0
-    long = duration("import", export, "records")
-    shutil.rmtree(STORE)
     count = calls(tmp_path / "log", "import", export, "records")
+    shutil.rmtree(STORE)
+    with traced(site.station.hygied.pid, tmp_path / "log") as own:
+        assert begun("import", export, "records").wait(st.PATIENCE) == 0
+    assert STORE.exists() and len(own) > 3
     for number in range(ROUNDS):
         shutil.rmtree(STORE, ignore_errors=True)
         if number % 4 == 3:
-            process = begun("import", export, "records")
-            time.sleep(dice.uniform(0, 1.2 * long))  # the moment is the test's input
+            with traced(site.station.hygied.pid, tmp_path / "log", dice.randint(1, len(own))):
+                begun("import", export, "records").wait(st.PATIENCE)
             site.kill_hygied()
-            process.wait()
         else:
             killed_at(BEYOND if number == 0 else dice.randint(1, count),
                       "import", export, "records")

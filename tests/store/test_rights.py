@@ -17,6 +17,7 @@ import processes
 import wire
 from keeping import until
 from storesite import KEYS, ROUNDS, STORE, STORES, run, site_at
+from traced import traced
 
 
 @pytest.fixture(scope="module")
@@ -302,20 +303,26 @@ def test_kill_at_any_moment_leaves_the_old_or_the_new_rights(site):
     assert site.mounts(secret + b"\n")
 
 
-def test_creation_cut_short_leaves_no_store(site):
-    """hygied killed at any moment after the page was noted: a whole store, or none."""
-    dice = random.Random(7)
-    for _ in range(max(ROUNDS // 4, 4)):
+def test_creation_cut_short_at_any_call_leaves_no_store_or_a_whole_one(site, tmp_path):
+    """hygied killed at each call that changes something, or at some: HYGIE_ROUNDS."""
+    def create(kill_at=0):
         subprocess.run(["rm", "-rf", str(STORES)], check=True)
-        killer = threading.Timer(dice.uniform(0.05, 0.6), lambda: site.station.hygied.kill())
-        killer.start()
-        site.create("alice")
-        killer.join()
+        site.empty_keeper()
+        with traced(site.station.hygied.pid, tmp_path / "log", kill_at) as calls:
+            site.create("alice")
+        return len(calls)
+    count, whole, none = create(), 0, 0
+    assert STORE.exists() and count > 20
+    for call in range(count, 0, -max(1, count // ROUNDS)):
+        create(call)
         site.kill_hygied()
         if STORE.exists():
             assert site.mounts(site.secret_by_key("alice")) and site.mounts(site.secret_by_paper())
+            whole += 1
         else:
             assert site.store("list")[1]["stores"] == []
+            none += 1
+    assert whole and none
     site.empty()
     (STORES / ".records.new" / "cipher").mkdir(parents=True)  # what was left stands in nobody's way
     (STORES / ".records.new" / "cipher" / "gocryptfs.conf").write_text("half of it")
