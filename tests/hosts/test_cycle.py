@@ -94,7 +94,7 @@ def test_hygied_keeps_nothing_of_them_either(station, card):
 def watched(tmp_path, times, *words, status=0, **options):
     log = tmp_path / "valgrind.log"
     seen, _ = cycle(times, *words, prefix=[*MEMCHECK, "--log-file=%s" % log], status=status,
-                    timeout=600, **options)
+                    timeout=1400, **options)
     return seen, log.read_text()
 
 
