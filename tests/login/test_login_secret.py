@@ -137,6 +137,40 @@ def test_new_one_takes_its_place_and_the_old_envelope_is_kept(site):
         assert site.login()[1] == new
 
 
+def secrets_kept(site):
+    """The secrets that some envelope of Alice's opens to, by its name."""
+    return {path.name: site.opened("alice", path)[0] for path in FOLDER.iterdir()}
+
+
+def test_no_secret_is_ever_lost_however_often_another_is_made(site):
+    """Typed twice since the first seemed to hang, before anything was changed over."""
+    made = set()
+    for words in (["enable"], ["enable", "--new"], ["enable", "--new"], ["disable"], ["enable", "--new"],
+                  ["disable"], ["enable", "--new"], ["enable", "--new"], ["disable"]):
+        site.secret(words[0], "alice", *words[1:])
+        made |= set(secrets_kept(site).values())
+        assert set(secrets_kept(site).values()) == made, words
+    assert len(made) == 6
+    newest = secrets_kept(site)["alice.off"]
+    assert site.secret("disable", "alice", check=False)[0] != 0
+    assert secrets_kept(site)["alice.off"] == newest
+    site.enable()
+    assert site.opened("alice")[0] == newest
+
+
+def test_damaged_one_is_kept_beside_a_new_one(site):
+    """Perhaps a later version's: what is no envelope to us may be one to who knows more."""
+    site.enable()
+    first = site.opened("alice")[0]
+    site.enable("alice", "--new")
+    file_of("alice").write_bytes(b"damaged")
+    assert "kept as USER.old" in site.enable("alice", "--new")["text"]
+    assert file_of("alice", "old").read_bytes() == b"damaged"
+    assert site.opened("alice", file_of("alice", "old.1"))[0] == first
+    with site.card():
+        assert site.login()[1] == site.opened("alice")[0]
+
+
 def test_second_card_opens_after_a_login_by_the_first_and_a_revoked_one_no_more(site):
     site.enable()
     secret = site.opened("alice")[0]

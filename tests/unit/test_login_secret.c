@@ -273,6 +273,26 @@ static void a_file_comes_back_and_changes_its_place(void **state)
 	assert_int_equal(look(state, USER, SECRET_OLD), -ENOENT);
 }
 
+static void what_lay_in_a_place_is_spared(void **state)
+{
+	assert_int_equal(secret_file_spare(folder_of(state), USER, SECRET_OFF), 0);
+	for (int i = 0; i < 3; i++) {
+		put(state, USER, SECRET_ON);
+		assert_int_equal(
+			secret_file_move(folder_of(state), USER, SECRET_ON, SECRET_OFF),
+			0);
+	}
+	assert_int_equal(look(state, USER, SECRET_OFF), 0);
+	assert_int_equal(access(scratch_path(state, "secret/" USER ".old.1"), F_OK), 0);
+	assert_int_equal(access(scratch_path(state, "secret/" USER ".old.2"), F_OK), 0);
+	assert_int_equal(access(scratch_path(state, "secret/" USER ".old.3"), F_OK), -1);
+	/* Nothing to move: what is there stays. */
+	assert_int_equal(secret_file_move(folder_of(state), USER, SECRET_ON, SECRET_OFF),
+			 -ENOENT);
+	assert_int_equal(look(state, USER, SECRET_OFF), 0);
+	assert_int_equal(secret_file_spare(folder_of(state), "..", SECRET_OFF), -EINVAL);
+}
+
 static void names_that_are_none_have_no_file(void **state)
 {
 	static const char *const names[] = {
@@ -335,6 +355,7 @@ int main(void)
 		scratch_test(nobody_has_more_cards_than_fit),
 		scratch_test(each_card_opens_what_was_sealed),
 		scratch_test(a_file_comes_back_and_changes_its_place),
+		scratch_test(what_lay_in_a_place_is_spared),
 		scratch_test(names_that_are_none_have_no_file),
 		scratch_test(what_others_may_have_written_is_not_read),
 		scratch_test(what_is_no_envelope_is_told),

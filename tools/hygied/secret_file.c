@@ -13,7 +13,8 @@
 #include <sys/stat.h>
 
 #define FOLDER "secret"
-#define NAME_SIZE (STORE_NAME_MAX + 8)
+#define NAME_SIZE (STORE_NAME_MAX + 16)
+#define SPARES_MAX 999
 
 static const char *const suffixes[] = {
 	[SECRET_ON] = ".cms",
@@ -111,14 +112,41 @@ int secret_file_save(const char *home, const char *user, enum secret_place place
 	return r < 0 ? r : durable_write(path, 0600, der, size);
 }
 
+int secret_file_spare(const char *home, const char *user, enum secret_place place)
+{
+	char path[STORE_PATH_SIZE], spare[STORE_PATH_SIZE], name[NAME_SIZE];
+	struct stat st;
+	int r = path_make(home, user, place, path);
+
+	if (r < 0)
+		return r;
+	if (lstat(path, &st) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	for (unsigned i = 1; i <= SPARES_MAX; i++) {
+		(void)snprintf(name, sizeof(name), "%s%s.%u", user, suffixes[SECRET_OLD],
+			       i);
+		r = store_path(home, FOLDER, name, spare);
+		if (r < 0)
+			return r;
+		if (lstat(spare, &st) < 0)
+			return errno == ENOENT ? durable_rename(path, spare) : -errno;
+	}
+	return -EEXIST;
+}
+
 int secret_file_move(const char *home, const char *user, enum secret_place from,
 		     enum secret_place to)
 {
 	char old[STORE_PATH_SIZE], new[STORE_PATH_SIZE];
+	struct stat st;
 	int r = path_make(home, user, from, old);
 
 	if (r == 0)
 		r = path_make(home, user, to, new);
+	if (r == 0 && lstat(old, &st) < 0)
+		r = -errno; /* then what lies in the other place stays there */
+	if (r == 0)
+		r = secret_file_spare(home, user, to);
 	return r < 0 ? r : durable_rename(old, new);
 }
 

@@ -3,7 +3,7 @@
  * The login secrets' files, root's alone: HOME/secret/ (0700) holds, of each user who has
  * one, USER.cms (0600): the envelope (envelope.h) of his secret, for each of his cards.
  * Beside it may lie USER.off, one that was put aside, and USER.old, the one that another
- * secret took the place of. Each is put in place whole (durable.h), and read only if
+ * secret took the place of; USER.old.1 and so on are what lay in these two before. Each is put in place whole (durable.h), and read only if
  * nobody but its owner (the effective user) can have written it.
  */
 #pragma once
@@ -41,9 +41,16 @@ define_cleanup(cleanup_secret_file_function, struct secret_file, secret_file_fre
 	int secret_file_save(const char *home, const char *user, enum secret_place place,
 			     const void *der, size_t size) must_check;
 
-/* Gives a file another place, in which what lay there ends. 0; -ENOENT; an errno. */
+/* Gives a file another place; what lay there is spared. 0; -ENOENT; an errno. */
 int secret_file_move(const char *home, const char *user, enum secret_place from,
 		     enum secret_place to) must_check;
+
+/*
+ * Makes room in a place: what lies there gets the first name of USER.old.1 to .999 that is
+ * free. 0, also when nothing does; -EEXIST: none is free; another errno.
+ */
+int secret_file_spare(const char *home, const char *user,
+		      enum secret_place place) must_check;
 
 /* Whether the two hold the same bytes. */
 bool secret_file_equals(const struct secret_file *one, const struct secret_file *other);

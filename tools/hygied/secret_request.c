@@ -86,15 +86,21 @@ static int make(const char *user, const struct secret_cards *cards)
 }
 
 /*
- * Another secret. The old envelope is kept: it is all that opens what it locks. A copy, so
- * that at no moment there is neither.
+ * Another secret. The old envelope is kept, and those before it: each is all that opens
+ * what it locks. A copy, so that at no moment there is neither; NULL: there is a damaged
+ * one, which goes there itself.
  */
 static int renew(const char *user, const struct secret_cards *cards,
 		 const struct secret_file *old)
 {
-	int r = old ? secret_file_save(SECRET_HOME, user, SECRET_OLD, old->der, old->size)
-		    : 0;
+	int r;
 
+	if (!old)
+		r = secret_file_move(SECRET_HOME, user, SECRET_ON, SECRET_OLD);
+	else
+		r = secret_file_spare(SECRET_HOME, user, SECRET_OLD);
+	if (r == 0 && old)
+		r = secret_file_save(SECRET_HOME, user, SECRET_OLD, old->der, old->size);
 	return r < 0 ? r : make(user, cards);
 }
 
@@ -120,7 +126,7 @@ static void enable(struct peer *peer, const char *user, const struct secret_card
 	r_off = secret_file_load(SECRET_HOME, user, SECRET_OFF, &off, &error);
 	if (new && (r_on != -ENOENT || r_off == 0)) {
 		text = TEXT_SECRET_RENEWED;
-		r = renew(user, cards, on ? on : off);
+		r = renew(user, cards, r_on == -EBADMSG ? NULL : on ? on : off);
 	} else if (r_off == -ENOENT || new) {
 		r = make(user, cards);
 	} else if (r_off < 0) {
