@@ -14,6 +14,8 @@ import station as st
 from attack import eventually
 from secretsite import FOLDER, GIVEN, NOT_GIVEN, SHAPE, file_of, site_at, uid_of
 
+BOTH = "secret-card-and-password"
+
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
@@ -80,6 +82,30 @@ def test_service_that_is_not_named_gets_nothing(site):
     with site.card():
         assert site.login(service=NOT_GIVEN)[:2] == (pam.PAM_SUCCESS, "unset")
         assert SHAPE.fullmatch(site.login(service=GIVEN)[1])  # the control
+
+
+@pytest.mark.parametrize("option", ["", " try_first_pass"])
+def test_card_and_password_work_with_the_password_first_alone(site, option):
+    """As the manual says: after us, pam_unix takes the secret for the password."""
+    password, unix = "correct horse", "auth required pam_unix.so" + option
+    subprocess.run(["chpasswd"], input="alice:" + password, text=True, check=True)
+
+    def login(answers, *stack):
+        st.write_service(BOTH, stack)
+        site.station.wait_ready()
+        handle = pam.Handle(BOTH, "alice", answers)
+        code = handle.call("pam_authenticate")
+        handle.end()
+        return code
+    before = [password, st.PIN], unix, "auth required pam_hygie.so"
+    after = [st.PIN, password], "auth required pam_hygie.so", unix
+    with dialogues.settings(site.station, "[secret]\nservices = %s\n" % BOTH), site.card():
+        assert login(*before) == login(*after) == pam.PAM_SUCCESS
+        site.enable()
+        assert login(*before) == pam.PAM_SUCCESS
+        assert login(*after) == pam.PAM_AUTH_ERR
+    with site.card():  # the service is left out
+        assert login(*after) == pam.PAM_SUCCESS
 
 
 def test_enabling_refuses_clearly(site):

@@ -13,9 +13,16 @@
 enum hygie_outcome login_secret_admit(const struct login *login, const char **ret_text)
 {
 	cleanup_secret_file struct secret_file *file = NULL;
+	int r = secret_file_load(SECRET_HOME, login->user, SECRET_ON, &file, NULL);
 
-	if (secret_file_load(SECRET_HOME, login->user, SECRET_ON, &file, NULL) != -ENOENT)
-		return HYGIE_OK; /* what is wrong with it is told after the PIN */
+	if (r == 0)
+		return HYGIE_OK;
+	if (r != -ENOENT) {
+		*ret_text =
+			N_("Your login secret cannot be used. \"hygie secret list\" says "
+			   "what is wrong with it; an administrator can repair that.");
+		return HYGIE_BROKEN_SETUP;
+	}
 	*ret_text = N_("There is no login secret of yours. An administrator makes one: "
 		       "hygie secret enable USER");
 	return HYGIE_NOT_FOUND;

@@ -121,8 +121,9 @@ static const char *const templates[TEXT_COUNT] = {
 		"{1} has the login secret back that was put aside. What it locks opens "
 		"with the next login by card."),
 	[TEXT_SECRET_RENEWED] = N_(
-		"{1} has another login secret. What the old one locks must be changed over "
-		"(\"hygie secret keyring\"); its envelope is kept as USER.old."),
+		"{1} has another login secret. What the old one locks opens by the old one "
+		"alone, until it is changed over: \"hygie secret keyring\" asks for it. The "
+		"old envelope is kept as USER.old (hygie-secret(1))."),
 	[TEXT_SECRET_OTHER_CARDS] = N_(
 		"The login secret of {1} that was put aside opens with none of the cards "
 		"that are enrolled now. \"hygie secret enable --new\" makes another "
@@ -130,9 +131,9 @@ static const char *const templates[TEXT_COUNT] = {
 	[TEXT_SECRET_NONE] =
 		N_("{1} has no login secret. \"hygie secret list\" shows who has one."),
 	[TEXT_SECRET_ASIDE] = N_(
-		"The login secret of {1} is put aside; what it locks asks for it. \"hygie "
-		"secret enable\" takes it back, and \"hygie secret keyring --back\" gives the "
-		"keyring another password."),
+		"The login secret of {1} is put aside; what it locks asks for it. To give the "
+		"keyring another password: \"hygie secret enable\" takes the secret back, then "
+		"the user runs \"hygie secret keyring --back\"."),
 	[TEXT_SECRET_NEXT] = N_(
 		"The login secret of {1} opens with this card as well after the next login by "
 		"a card that opens it now."),
