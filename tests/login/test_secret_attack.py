@@ -216,47 +216,71 @@ def test_put_aside_while_the_pin_is_typed_it_is_not_given(site, alice):
     assert not file_of("alice").exists()
 
 
-def login_while(site, card, change):
+VERIFY = 0x20
+
+
+@pytest.fixture(scope="module")
+def first_decryption(site):
+    """The number, in a login, of the exchange that comes after the PIN's."""
+    site.clear()
+    site.enable()
+    with site.card() as card:
+        site.station.wait_ready()
+        card.reset_count()
+        assert SHAPE.fullmatch(site.login()[1])
+        return next(apdu.number for apdu in card.log() if apdu.ins == VERIFY) + 1
+
+
+def login_while(site, card, number, change):
     """A login in which that is done after the PIN went to the card, before it decrypts."""
     site.station.wait_ready()
     result = []
     card.reset_count()
-    card.latency(100)
-    thread = threading.Thread(target=lambda: result.append(site.login()))
+    card.silent_at(number)
+    thread = threading.Thread(target=lambda: result.append(site.authenticate("alice", GIVEN, st.PIN)))
     thread.start()
-    card.wait_verify()
-    card.silent_at(1)
     card.wait_silent()
+    assert [apdu.number for apdu in card.log() if apdu.ins == VERIFY] == [number - 1]
     change()
-    card.latency(0)
     card.speak()
     thread.join()
     return result[0]
 
 
-def test_put_aside_after_the_pin_went_to_the_card_it_is_not_given(site):
+def test_put_aside_after_the_pin_went_to_the_card_it_is_not_given(site, first_decryption):
     site.clear()
     site.enable()
     with site.card() as card:
         secret = site.login()[1]
-        code, found, _ = login_while(site, card, lambda: site.secret("disable", "alice"))
+        code, found, _ = login_while(site, card, first_decryption, lambda: site.secret("disable", "alice"))
         assert (code, found) == (pam.PAM_SUCCESS, "unset") and not file_of("alice").exists()
         site.enable()
-        assert login_while(site, card, lambda: None)[:2] == (pam.PAM_SUCCESS, secret)
+        assert login_while(site, card, first_decryption, lambda: None)[:2] == (pam.PAM_SUCCESS, secret)
 
 
-def test_replaced_after_the_pin_went_to_the_card_it_is_neither_given_nor_sealed(site):
+def test_replaced_after_the_pin_went_to_the_card_it_is_neither_given_nor_sealed(site, first_decryption):
     """The card decrypts from the old envelope, in which a card is missing: the new one stays."""
     site.clear()
     site.enable()
     site.enrol("alice-two")
     with site.card() as card:
-        code, found, _ = login_while(site, card, lambda: site.enable("alice", "--new"))
+        code, found, _ = login_while(site, card, first_decryption, lambda: site.enable("alice", "--new"))
         assert (code, found) == (pam.PAM_SUCCESS, "unset")
         new = site.opened("alice")
         assert new[1].split()[2] == "1" and site.opened("alice-two")[0] == new[0]
         assert site.login()[1] == new[0]
     site.station.run("revoke", site.card_id("alice-two"))
+
+
+def test_card_that_is_revoked_after_its_pin_gets_neither_login_nor_secret(site, first_decryption):
+    site.clear()
+    site.enable()
+    sealed = file_of("alice").read_bytes()
+    with site.card() as card:
+        code, found, _ = login_while(site, card, first_decryption,
+                                     lambda: site.station.run("revoke", site.card_id("alice")))
+    assert (code, found) == (None, "unset") and file_of("alice").read_bytes() == sealed
+    site.enrol("alice")
 
 
 CALLS = "openat,write,fsync,rename,unlink,fchmod,mkdir,sendmsg,sendto"
