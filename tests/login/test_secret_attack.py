@@ -152,8 +152,24 @@ def folder_link(_):
     FOLDER.symlink_to(MOVED)
 
 
-@pytest.mark.parametrize("spoil", [writable, anothers, link, second_name, open_folder, folder_of_another,
-                                   folder_link], ids=lambda function: function.__name__)
+def pipe(_):
+    """Nobody writes into it: who waits for that waits for ever."""
+    file_of("alice").unlink()
+    os.mkfifo(file_of("alice"), 0o600)
+
+
+def directory(_):
+    file_of("alice").unlink()
+    file_of("alice").mkdir(mode=0o600)
+
+
+def folder_pipe(_):
+    FOLDER.rename(MOVED)
+    os.mkfifo(FOLDER, 0o700)
+
+
+@pytest.mark.parametrize("spoil", [writable, anothers, link, second_name, pipe, directory, open_folder,
+                                   folder_of_another, folder_link, folder_pipe], ids=lambda function: function.__name__)
 def test_file_that_others_may_have_written_gives_nothing(site, alice, spoil):
     assert site.login()[1] == alice  # the control
     spoil(site)
@@ -165,7 +181,7 @@ def test_file_that_others_may_have_written_gives_nothing(site, alice, spoil):
         if words[1] == "alice" or "folder" in spoil.__name__:
             status, said, _ = site.secret(*words, check=False)
             assert status != 0 and "cannot be used" in said["text"], words
-    if FOLDER.is_symlink():
+    if MOVED.exists():
         FOLDER.unlink()
         subprocess.run(["rm", "-rf", str(MOVED)], check=True)
 
