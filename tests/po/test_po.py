@@ -21,6 +21,8 @@ LONGEST = {"Card of {1} in {2}.": (255, 128),
                "the store then closes by itself.",
                "Record store {1}: {2} (process {3}) still has {4}, and there is more: see \"hygie "
                "store status\". Save your work and close it; the store then closes by itself.")},
+           "Copied: {1} of {2} files, {3} of {4} MiB.": (23, 23, 23, 23),
+           "Compared: {1} of {2} files, {3} of {4} MiB.": (23, 23, 23, 23),
            "Done. Rights granted: {1}. Rights taken away: {2}.": (15, 15)}
 LONGEST_ARGUMENT = 255  # TEXT_ARGUMENT_SIZE
 UNESCAPED = {"\\n": "\n", "\\t": "\t", '\\"': '"', "\\\\": "\\"}

@@ -7,3 +7,11 @@ $(BUILD)/tests/envelope-tool: $(call objects,tests/store/envelope_tool.c) $(BUIL
 	@mkdir -p $(@D)
 	@echo "  link $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
+
+# hygie or hygied stopped, or killed, at a call.
+EXTRA_TEST_PROGRAMS += $(BUILD)/tests/halt-at.so
+
+$(BUILD)/tests/halt-at.so: $(call objects,tests/store/halt_at.c)
+	@mkdir -p $(@D)
+	@echo "  link $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -shared -o $@ $^ -ldl

@@ -9,7 +9,7 @@ import pytest
 
 import station as st
 import processes
-import wire
+from dialogue import Dialogue
 from keeping import until
 from storesite import KEYS, STORES, site_at
 
@@ -17,33 +17,6 @@ from storesite import KEYS, STORES, site_at
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     yield from site_at(tmp_path_factory.mktemp("site"))
-
-
-class Dialogue:
-    """One with hygied, word by word."""
-
-    def __init__(self, request, **fields):
-        self.link = st.connect()
-        self.link.settimeout(st.PATIENCE)
-        self.link.sendall(wire.encode(request, fields))
-
-    def hear(self, *types):
-        while True:
-            data = self.link.recv(wire.MESSAGE_MAX)
-            assert data, "hygied hung up"
-            message = wire.decode(data)
-            if message.type in types:
-                return message
-
-    def prompt(self):
-        return self.hear("PROMPT", "RESULT")
-
-    def answer(self, text):
-        self.link.sendall(wire.encode("ANSWER", {"ANSWER": text.encode()}))
-
-    def outcome(self):
-        number = self.hear("RESULT").get("OUTCOME")
-        return next(name for name, value in wire.OUTCOMES.items() if value == number)
 
 
 def test_right_taken_away_during_a_login_stays_away(site):

@@ -211,17 +211,20 @@ int cipher_init(sd_event *loop, const char *cipher, const struct secret *secret,
 }
 
 int cipher_mount(sd_event *loop, const char *cipher, const char *mount,
-		 const char *source, const struct secret *secret,
+		 const char *source, bool read_only, const struct secret *secret,
 		 const struct cipher_callbacks *callbacks, void *context,
 		 struct cipher **ret_cipher)
 {
 	char notify[24];
-	const char *const arguments[] = {
-		PROGRAM,   "-fg",       "-q",      "-nosyslog", "-allow_other",
-		"-nosuid", "-nodev",    "-fsname", source,      "-notifypid",
-		notify,    "-passfile", PASSFILE,  "--",        cipher,
-		mount,     NULL
-	};
+	const char *const arguments[] = { PROGRAM,        "-fg",
+					  "-q",           "-nosyslog",
+					  "-allow_other", "-nosuid",
+					  "-nodev",       "-fsname",
+					  source,         "-notifypid",
+					  notify,         "-passfile",
+					  PASSFILE,       read_only ? "-ro" : "-rw",
+					  "--",           cipher,
+					  mount,          NULL };
 
 	(void)snprintf(notify, sizeof(notify), "%ld", (long)getpid());
 	return start(loop, arguments, secret, callbacks, context, ret_cipher);

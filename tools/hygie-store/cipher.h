@@ -8,6 +8,7 @@
 #include "libhygie/attributes.h"
 #include "libhygie/secret.h"
 
+#include <stdbool.h>
 #include <sys/types.h>
 #include <systemd/sd-event.h>
 
@@ -29,7 +30,7 @@ struct cipher_callbacks {
 
 /*
  * Starts it to make an encrypted folder of `cipher`, or to serve it at `mount` under the
- * name `source`. The secret is in the pipe when this returns, and can be wiped. Signals
+ * name `source`, with `read_only` so that nothing in it can be changed. The secret is in the pipe when this returns, and can be wiped. Signals
  * SIGCHLD and SIGUSR1 must be blocked. The caller frees the result, from a callback at
  * the earliest; freeing one that still runs kills it and waits for its end.
  */
@@ -37,7 +38,7 @@ int cipher_init(sd_event *loop, const char *cipher, const struct secret *secret,
 		const struct cipher_callbacks *callbacks, void *context,
 		struct cipher **ret_cipher) must_check;
 int cipher_mount(sd_event *loop, const char *cipher, const char *mount,
-		 const char *source, const struct secret *secret,
+		 const char *source, bool read_only, const struct secret *secret,
 		 const struct cipher_callbacks *callbacks, void *context,
 		 struct cipher **ret_cipher) must_check;
 void cipher_free(struct cipher *cipher);

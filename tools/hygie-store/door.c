@@ -82,6 +82,13 @@ static void drop(struct peer *peer)
 	*peer = (struct peer){ .door = peer->door };
 }
 
+/* Who reencrypts a store is gone, or has done: its sides are of no use to anybody else. */
+static void end_if_forsaken(struct door *door)
+{
+	if (keep_is_side(door->keep) && !has_peers(door))
+		keep_end(door->keep);
+}
+
 static void on_report(void *context, unsigned number, const struct wire_message *message)
 {
 	struct door *door = context;
@@ -123,6 +130,7 @@ static int on_order(sd_event_source *source, int fd, uint32_t revents, void *use
 	if (r != -ECONNRESET)
 		log_error("an order that is none: %s", error_text(-r));
 	drop(peer);
+	end_if_forsaken(door);
 	end_if_idle(door);
 	return 0;
 }

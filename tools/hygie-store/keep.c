@@ -12,6 +12,7 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
+#include <unistd.h>
 
 #define OPENING_US 10000000ull
 
@@ -67,6 +68,8 @@ static void become_shut(struct keep *keep)
 	keep_forget_limit(keep);
 	keep->cut = false;
 	keep_forget_idle(keep);
+	if (keep->side && keep->mount[0])
+		(void)rmdir(keep->mount);
 	keep_set_state(keep, SHUT);
 }
 
@@ -189,12 +192,12 @@ static int take_note(struct keep *keep, const struct wire_message *order)
 	return 0;
 }
 
-/* A number of milliseconds that need not be there. */
-static uint32_t take_ms(const struct wire_message *order, uint16_t tag)
+/* A number that need not be there. */
+static uint32_t take_number(const struct wire_message *order, uint16_t tag)
 {
-	uint32_t ms = 0;
+	uint32_t number = 0;
 
-	return wire_get_u32(order, tag, &ms) < 0 ? 0 : ms;
+	return wire_get_u32(order, tag, &number) < 0 ? 0 : number;
 }
 
 static int take_place(struct keep *keep, const struct wire_message *order,
@@ -223,7 +226,7 @@ static int begin_opening(struct keep *keep, const struct wire_message *order,
 	*failure = KEEPER_FAULT;
 	if (r == 0)
 		r = take_note(keep, order);
-	keep->idle_ms = take_ms(order, TAG_IDLE);
+	keep->idle_ms = take_number(order, TAG_IDLE);
 	(void)snprintf(text, size, "%s", error_text(-r));
 	if (r < 0)
 		return r;
@@ -232,13 +235,14 @@ static int begin_opening(struct keep *keep, const struct wire_message *order,
 	if (r < 0)
 		return r;
 	*failure = KEEPER_BAD_MOUNT;
-	r = place_judge_mount(keep->mount, false, text, size);
+	r = place_judge_mount(keep->mount, keep->side, text, size);
 	if (r < 0)
 		return r;
 	*failure = KEEPER_FAULT;
 	r = record_write(keep->record, keep->mount);
 	if (r == 0)
-		r = cipher_mount(keep->loop, cipher, keep->mount, keep->source, secret,
+		r = cipher_mount(keep->loop, cipher, keep->mount, keep->source,
+				 take_number(order, TAG_FIXED) != 0, secret,
 				 &mount_callbacks, keep, &keep->cipher);
 	if (r == 0)
 		r = start_timer(keep);
@@ -293,13 +297,17 @@ static bool has_left_its_place(const struct keep *keep)
 
 static void order_open(struct keep *keep, unsigned peer, const struct wire_message *order)
 {
-	if (keep->state == CLOSING && has_left_its_place(keep)) {
+	bool open = keep->state == OPEN || keep->state == CLOSING;
+
+	/* A side that is open still may be an earlier store's. */
+	if (open &&
+	    (keep->side || (keep->state == CLOSING && has_left_its_place(keep)))) {
 		keep_fail(keep, peer, KEEPER_WRONG_TIME, keep_word(keep));
 		return;
 	}
-	if (keep->state == OPEN || keep->state == CLOSING) {
+	if (open) {
 		keep_reprieve(keep);
-		keep->idle_ms = take_ms(order, TAG_IDLE);
+		keep->idle_ms = take_number(order, TAG_IDLE);
 		keep_watch_idle(keep);
 		if (take_note(keep, order) < 0)
 			keep_fail(keep, peer, KEEPER_FAULT, "a note that is none");
@@ -319,15 +327,16 @@ static void order_open(struct keep *keep, unsigned peer, const struct wire_messa
 static void on_made(void *context, int status)
 {
 	struct keep *keep = context;
+	enum keeper_failure failure = failure_of(keep, status);
 	char text[HYGIE_TEXT_MAX];
 
 	(void)snprintf(text, sizeof(text), "gocryptfs -init ended with status %d: %.300s",
 		       status, cipher_said(keep->cipher));
+	become_shut(keep); /* before it is told */
 	if (status == 0)
 		keep_say(keep, keep->asker, report_plain(WIRE_KEEPER_DONE));
 	else
-		keep_fail(keep, keep->asker, failure_of(keep, status), text);
-	become_shut(keep);
+		keep_fail(keep, keep->asker, failure, text);
 	keep->listener->shut(keep->context);
 }
 
@@ -391,7 +400,7 @@ void keep_order(struct keep *keep, unsigned peer, const struct wire_message *ord
 				      keep->since, &keep->holders));
 		break;
 	case WIRE_KEEPER_CLOSE:
-		keep_close(keep, peer, take_ms(order, TAG_LIMIT));
+		keep_close(keep, peer, take_number(order, TAG_LIMIT));
 		break;
 	default:
 		break;
@@ -401,6 +410,11 @@ void keep_order(struct keep *keep, unsigned peer, const struct wire_message *ord
 bool keep_is_shut(const struct keep *keep)
 {
 	return keep->state == SHUT;
+}
+
+bool keep_is_side(const struct keep *keep)
+{
+	return keep->side;
 }
 
 void keep_end(struct keep *keep)
@@ -421,6 +435,7 @@ int keep_new(sd_event *loop, const char *name, const struct keep_listener *liste
 	keep->listener = listener;
 	keep->context = context;
 	keep->record = -1;
+	keep->side = keep_name_is_side(name);
 	(void)snprintf(keep->name, sizeof(keep->name), "%s", name);
 	(void)snprintf(keep->source, sizeof(keep->source), "hygie-%s", name);
 	r = record_open(name, &keep->record);

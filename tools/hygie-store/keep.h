@@ -18,6 +18,7 @@
 
 #define KEEP_FOLDER "/run/hygie/store"
 #define KEEP_NAME_MAX 64
+#define KEEP_NAME_SIZE (KEEP_NAME_MAX + 8) /* with what makes it a copy's, and a NUL */
 
 struct keep;
 
@@ -28,8 +29,18 @@ struct keep_listener {
 	void (*shut)(void *context);
 };
 
-/* Whether a store may be called so: as envelope_name_is_valid() has it. */
+/*
+ * Whether it is a store's name, as envelope_name_is_valid() has it; or ".NAME.old" or
+ * ".NAME.new", which are the two sides of a store that is being reencrypted.
+ */
 bool keep_name_is_valid(const char *name);
+
+/*
+ * Whether it is such a side. It is seen by root alone, at a place that is made for it and
+ * removed after it; an opening is never joined to one that is there; it closes when nobody
+ * is connected any more.
+ */
+bool keep_name_is_side(const char *name);
 
 /*
  * Begins shut: clears what a killed keeper left mounted. KEEP_FOLDER is there. -EALREADY
@@ -44,6 +55,7 @@ void keep_free(struct keep *keep);
 void keep_order(struct keep *keep, unsigned peer, const struct wire_message *order);
 
 bool keep_is_shut(const struct keep *keep);
+bool keep_is_side(const struct keep *keep);
 
 /* We are to end: closes as KEEPER_CLOSE does. */
 void keep_end(struct keep *keep);

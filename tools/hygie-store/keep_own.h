@@ -18,8 +18,9 @@ struct keep {
 	sd_event *loop;
 	const struct keep_listener *listener;
 	void *context;
-	char name[KEEP_NAME_MAX + 1];
-	char source[KEEP_NAME_MAX + 16]; /* what the mount is called */
+	char name[KEEP_NAME_SIZE];
+	char source[KEEP_NAME_SIZE + 8]; /* what the mount is called */
+	bool side;                       /* of a reencryption: see keep_name_is_side() */
 	char mount[HYGIE_PATH_MAX];
 	char stuck[PLACE_POINT_SIZE]; /* where it was not unmounted last */
 	enum state state;

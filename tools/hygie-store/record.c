@@ -20,7 +20,7 @@
 
 int record_open(const char *name, int *ret_fd)
 {
-	char path[sizeof(KEEP_FOLDER) + KEEP_NAME_MAX + 16];
+	char path[sizeof(KEEP_FOLDER) + KEEP_NAME_SIZE + 16];
 	cleanup_close int fd = -1;
 
 	(void)snprintf(path, sizeof(path), KEEP_FOLDER "/%s.mount", name);
@@ -47,7 +47,7 @@ int record_write(int fd, const char *mount)
 
 int record_clear(int fd, const char *name)
 {
-	char mount[HYGIE_PATH_MAX], source[KEEP_NAME_MAX + 16];
+	char mount[HYGIE_PATH_MAX], source[KEEP_NAME_SIZE + 8];
 	ssize_t size = pread(fd, mount, sizeof(mount) - 1, 0);
 	dev_t device;
 	int r = 0;
@@ -68,15 +68,31 @@ int record_clear(int fd, const char *name)
 	return r < 0 ? r : record_write(fd, "");
 }
 
-bool keep_name_is_valid(const char *name)
+/* The first `size` bytes of it. */
+static bool is_store_name(const char *name, size_t size)
 {
 	static const char allowed[] =
 		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 		"0123456789_-.";
-	size_t size = strlen(name);
 
 	return size > 0 && size <= KEEP_NAME_MAX && name[0] != '-' && name[0] != '.' &&
-	       strspn(name, allowed) == size;
+	       strspn(name, allowed) >= size;
+}
+
+bool keep_name_is_side(const char *name)
+{
+	static const size_t end = sizeof(".old") - 1;
+	size_t size = strlen(name);
+	const char *last = size > end ? name + size - end : "";
+
+	return name[0] == '.' &&
+	       (strcmp(last, ".old") == 0 || strcmp(last, ".new") == 0) &&
+	       is_store_name(name + 1, size - end - 1);
+}
+
+bool keep_name_is_valid(const char *name)
+{
+	return is_store_name(name, strlen(name)) || keep_name_is_side(name);
 }
 
 int keep_clear(const char *name)

@@ -47,6 +47,7 @@ int command_store_recover(const struct options *options);
 int command_store_recovery(const struct options *options);
 int command_store_export(const struct options *options);
 int command_store_import(const struct options *options);
+int command_store_reencrypt(const struct options *options);
 int command_pam_status(const struct options *options);
 int command_pam_check(const struct options *options);
 int command_pam_enable(const struct options *options);

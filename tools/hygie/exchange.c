@@ -51,6 +51,19 @@ static enum hygie_outcome outcome_of_prompt(int error, const char **ret_text)
 	}
 }
 
+static int exchange_work(struct exchange *exchange, int fd, uint32_t text,
+			 struct secret **ret_answer)
+{
+	const char *why = NULL;
+	int r = exchange->work->run(exchange->work->context, text, exchange->items, fd,
+				    ret_answer, &why);
+
+	if (r < 0) /* where hygied has ended it, that is the reason */
+		exchange_fail(exchange,
+			      r == -ECANCELED ? HYGIE_GAVE_UP : HYGIE_BROKEN_SETUP, why);
+	return r;
+}
+
 static int exchange_ask(void *context, int fd, bool echo, const struct client_text *text,
 			struct secret **ret_answer)
 {
@@ -66,6 +79,8 @@ static int exchange_ask(void *context, int fd, bool echo, const struct client_te
 
 	if (exchange->outcome != HYGIE_OK)
 		return -ECANCELED;
+	if (exchange->work && exchange->work->takes(text->id))
+		return exchange_work(exchange, fd, text->id, ret_answer);
 	translate_text(&language_translator, text, translated);
 	text_clean(clean, sizeof(clean), translated, strlen(translated));
 	display_encode(clean, shown, sizeof(shown));
@@ -136,9 +151,17 @@ static void exchange_conclude(struct exchange *exchange,
 void exchange_run(const struct options *options, const struct wire_message *request,
 		  unsigned milliseconds, struct exchange *ret_exchange)
 {
+	exchange_run_with(options, request, milliseconds, NULL, ret_exchange);
+}
+
+void exchange_run_with(const struct options *options, const struct wire_message *request,
+		       unsigned milliseconds, const struct exchange_work *work,
+		       struct exchange *ret_exchange)
+{
 	struct client_result result;
 
 	*ret_exchange = (struct exchange){ .options = options,
+					   .work = work,
 					   .items = json_array(),
 					   .outcome = HYGIE_OK };
 	if (!ret_exchange->items) {

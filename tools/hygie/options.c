@@ -43,6 +43,8 @@ static const struct option_row {
 	{ "--no-grant", OPTION_NO_GRANT, NO_VALUE, 0 },
 	{ "--new", OPTION_NEW, NO_VALUE, 0 },
 	{ "--back", OPTION_BACK, NO_VALUE, 0 },
+	{ "--abandon", OPTION_ABANDON, NO_VALUE, 0 },
+	{ "--discard-old", OPTION_DISCARD, NO_VALUE, 0 },
 };
 
 const char *option_name(unsigned bits)

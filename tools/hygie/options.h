@@ -43,6 +43,8 @@ enum option_bit {
 	OPTION_NO_GRANT = 1u << 20,
 	OPTION_NEW = 1u << 21,
 	OPTION_BACK = 1u << 22,
+	OPTION_ABANDON = 1u << 23,
+	OPTION_DISCARD = 1u << 24,
 };
 
 /* Taken by every subcommand. */

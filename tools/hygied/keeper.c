@@ -402,6 +402,8 @@ int keeper_open(struct keeper *keeper, const struct keeper_place *place, uint32_
 		return r;
 	wire_add_secret(order, TAG_SECRET, secret);
 	wire_add_bytes(order, TAG_NOTE, note, size);
+	if (place->read_only)
+		wire_add_u32(order, TAG_FIXED, 1);
 	if (idle)
 		wire_add_u32(order, TAG_IDLE, idle * 1000);
 	return wire_send(keeper->fd, order);
@@ -447,7 +449,9 @@ int keepers_each(void (*each)(void *context, const char *name), void *context)
 		size_t length = strlen(entry->d_name), suffix = strlen(SOCKET_SUFFIX);
 		char name[UNIT_SIZE];
 
-		if (length <= suffix || length - suffix >= sizeof(name) ||
+		/* A side of a reencryption has ended with whoever did that. */
+		if (entry->d_name[0] == '.' || length <= suffix ||
+		    length - suffix >= sizeof(name) ||
 		    strcmp(entry->d_name + length - suffix, SOCKET_SUFFIX) != 0)
 			continue;
 		memcpy(name, entry->d_name, length - suffix);

@@ -66,6 +66,7 @@ struct keeper_place {
 	const char *cipher; /* folder */
 	const char *mount;  /* mount point */
 	gid_t group;        /* for INIT: who may walk in */
+	bool read_only;     /* for OPEN: nobody can write in it */
 };
 
 /*
@@ -100,5 +101,5 @@ int keeper_ask(struct keeper *keeper) must_check;
 /* `limit`: milliseconds that it may be busy; 0: as long as it is. */
 int keeper_close(struct keeper *keeper, unsigned limit) must_check;
 
-/* Calls back with the name of each store whose keeper has a socket. 0 or negative errno. */
+/* Calls back with the name of each store whose keeper has a socket, sides (.NAME.new) not. 0 or negative errno. */
 int keepers_each(void (*each)(void *context, const char *name), void *context) must_check;

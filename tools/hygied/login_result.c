@@ -237,6 +237,20 @@ static void open_stores(const struct login *login, struct binding *binding,
 	store_plan_forget(login->plan); /* before anybody hears of the login */
 }
 
+/* Which stores of the card do not open now. */
+static void tell_apart(const struct login *login)
+{
+	const struct store *store;
+
+	for (size_t i = 0; (store = store_plan_store(login->plan, i)); i++) {
+		const char *arguments[] = { store->name };
+
+		if (stores_is_reserved(login->hygied->stores, store->name))
+			peer_say(login->peer, WIRE_WARNING, TEXT_STORE_STAYS_SHUT,
+				 arguments, 1);
+	}
+}
+
 /* A login at a real door is what a PAM set-up on trial waits for. */
 static void confirm_trial(const struct login *login)
 {
@@ -281,6 +295,8 @@ static void send_success(struct login *login)
 	warn_of_end(login, entry);
 	if (login->left_out > 0)
 		peer_say(login->peer, WIRE_WARNING, TEXT_STORE_LEFT_OUT, NULL, 0);
+	if (login->plan)
+		tell_apart(login);
 	wire_add_u32(result, TAG_OUTCOME, HYGIE_OK);
 	wire_add_string(result, TAG_USER, login->user);
 	wire_add_string(result, TAG_HOLDER,
@@ -403,7 +419,8 @@ static void take_secrets(struct login *login)
 
 	if (login->plan) {
 		(void)store_plan_tasks(login->plan, &count);
-		store_plan_take(login->plan, login->card, login->user);
+		store_plan_take(login->plan, login->card, login->user,
+				login->hygied->stores);
 	}
 	if (login->secret_plan)
 		login_secret_take(login, count);

@@ -54,7 +54,7 @@ void login_stores_look(struct login *login)
 {
 	const struct store *store;
 	struct store_view view;
-	size_t open = 0, closing = 0, wanted = 0;
+	size_t open = 0, closing = 0, apart = 0, wanted = 0;
 
 	for (size_t i = 0; (store = store_plan_store(login->plan, i)); i++, wanted++) {
 		bool known = stores_look(login->hygied->stores, store->name, &view);
@@ -63,11 +63,16 @@ void login_stores_look(struct login *login)
 			return;
 		open += known && strcmp(view.state, KEEPER_STATE_OPEN) == 0;
 		closing += known && strcmp(view.state, KEEPER_STATE_CLOSING) == 0;
+		apart += known && strcmp(view.state, STORE_STATE_REENCRYPTING) == 0;
 	}
 	if (wanted == 0)
 		finish(login, HYGIE_NOT_FOUND, N_("This card opens no store."));
 	else if (open == wanted)
 		finish(login, HYGIE_OK, N_("Open."));
+	else if (apart > 0)
+		finish(login, HYGIE_UNAVAILABLE,
+		       N_("The store is being reencrypted by an administrator, and opens "
+			  "when that is done. \"hygie store status\" tells."));
 	else if (closing > 0)
 		finish(login, HYGIE_TIMED_OUT,
 		       N_("The store is still being closed: programs have it. Open it "

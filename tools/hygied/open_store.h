@@ -28,6 +28,7 @@ struct open_store {
 		proved; /* monotonic: when a card last proved itself for it; 0: not here */
 	struct store_state state;
 	struct keeper *keeper;
+	bool reserved;     /* set apart: it is opened for nobody */
 	bool connected;    /* and it has said what it has open */
 	bool known;        /* it has, once: what is here is newer than its note */
 	unsigned attempts; /* to connect anew, since it said something */

@@ -14,6 +14,7 @@
 #include "hygied/store_create.h"
 #include "hygied/store_import.h"
 #include "hygied/store_recover.h"
+#include "hygied/store_reencrypt.h"
 #include "hygied/store_rekey.h"
 #include "hygied/store_request.h"
 #include "hygied/usage.h"
@@ -68,6 +69,7 @@ static const struct {
 	{ WIRE_REQUEST_STORE_RECOVER, store_recover_serve },
 	{ WIRE_REQUEST_STORE_RECOVERY, store_rekey_serve },
 	{ WIRE_REQUEST_STORE_IMPORT, request_store_import },
+	{ WIRE_REQUEST_STORE_REENCRYPT, store_reencrypt_serve },
 	{ WIRE_REQUEST_STORE_CHECK, request_store_check },
 	{ WIRE_REQUEST_STORE_OPEN, login_serve },
 	{ WIRE_REQUEST_STORE_CLOSE, request_store_close },

@@ -7,6 +7,7 @@
 #include "hygied/policy.h"
 #include "hygied/requests.h"
 #include "hygied/store_ini.h"
+#include "hygied/stores.h"
 #include "libhygie/error_text.h"
 #include "libhygie/log.h"
 
@@ -42,8 +43,18 @@ void store_admin_fail(struct peer *peer, const char *event, const char *name, in
 		peer_finish_text(peer, outcome, TEXT_STORE_BROKEN, &detail, 1);
 }
 
-struct store *store_admin_load(struct peer *peer, const struct wire_message *request,
-			       const char *event)
+bool store_admin_is_free(const struct hygied *hygied, struct peer *peer,
+			 const char *event, const char *name)
+{
+	if (!stores_is_reserved(hygied->stores, name))
+		return true;
+	store_admin_audit(peer, event, HYGIE_REFUSED, name, NULL);
+	peer_finish_text(peer, HYGIE_REFUSED, TEXT_STORE_IN_WORK, &name, 1);
+	return false;
+}
+
+struct store *store_admin_load(const struct hygied *hygied, struct peer *peer,
+			       const struct wire_message *request, const char *event)
 {
 	struct file_error error = { "" };
 	char name[STORE_NAME_MAX + 1];
@@ -57,6 +68,8 @@ struct store *store_admin_load(struct peer *peer, const struct wire_message *req
 		peer_finish(peer, HYGIE_BAD_REQUEST, NULL);
 		return NULL;
 	}
+	if (!store_admin_is_free(hygied, peer, event, name))
+		return NULL;
 	r = store_load(STORE_FOLDER, name, &store, &error);
 	if (r < 0) {
 		/* The folder is there, but not what makes it a store. */
@@ -156,7 +169,8 @@ static bool until_read(const struct wire_message *request, int64_t *ret_until)
 void request_store_add(struct hygied *hygied, struct peer *peer,
 		       const struct wire_message *request)
 {
-	cleanup_store struct store *store = store_admin_load(peer, request, "store-add");
+	cleanup_store struct store *store =
+		store_admin_load(hygied, peer, request, "store-add");
 	struct store_holder like = { .state = RIGHT_PENDING };
 	char user[HYGIE_USER_MAX];
 	const char *arguments[] = { user };
@@ -200,13 +214,12 @@ void request_store_remove(struct hygied *hygied, struct peer *peer,
 			  const struct wire_message *request)
 {
 	cleanup_store struct store *store =
-		store_admin_load(peer, request, "store-remove");
+		store_admin_load(hygied, peer, request, "store-remove");
 	char user[HYGIE_USER_MAX];
 	const char *arguments[] = { user };
 	size_t leaving = 0;
 	int r;
 
-	(void)hygied;
 	if (!store)
 		return;
 	if (wire_get_string(request, TAG_USER, user, sizeof(user)) < 0 || !user[0]) {
@@ -243,11 +256,10 @@ void request_store_rotate(struct hygied *hygied, struct peer *peer,
 			  const struct wire_message *request)
 {
 	cleanup_store struct store *store =
-		store_admin_load(peer, request, "store-rotate");
+		store_admin_load(hygied, peer, request, "store-rotate");
 	const char *arguments[1];
 	int r;
 
-	(void)hygied;
 	if (!store)
 		return;
 	store->rotate = true;

@@ -38,11 +38,18 @@ void store_admin_revoked(struct hygied *hygied, struct peer *peer, const char *c
 /* What they have in common. */
 
 /*
- * Reads TAG_STORE and loads that store, for root alone. Else it is refused and finished,
- * and audited as `event`; returns NULL.
+ * Reads TAG_STORE and loads that store, for root alone, unless it is being reencrypted.
+ * Else it is refused and finished, and audited as `event`; returns NULL.
  */
-struct store *store_admin_load(struct peer *peer, const struct wire_message *request,
-			       const char *event);
+struct store *store_admin_load(const struct hygied *hygied, struct peer *peer,
+			       const struct wire_message *request, const char *event);
+
+/*
+ * Whether the store is not being reencrypted: to be asked again after a person was. Else
+ * it is refused and finished as above.
+ */
+bool store_admin_is_free(const struct hygied *hygied, struct peer *peer,
+			 const char *event, const char *name);
 
 /* Ends a request because of a store's files. */
 void store_admin_fail(struct peer *peer, const char *event, const char *name, int fault,

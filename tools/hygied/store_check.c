@@ -6,6 +6,8 @@
  */
 #include "hygied/requests.h"
 #include "hygied/store_admin.h"
+#include "hygied/store_stage.h"
+#include "hygied/stores.h"
 #include "libhygie/hex.h"
 
 #include <errno.h>
@@ -219,6 +221,45 @@ static void whole_check(const struct check *check)
 			   "restore it from a backup."));
 }
 
+/* For the command: where the encrypted files of a copy that was begun lie. */
+static void copy_send(const struct check *check, const struct store_stage *stage)
+{
+	cleanup_message struct wire_message *item = request_new_item("copy");
+	cleanup_store struct store *copy = NULL;
+	char cipher[STORE_PATH_SIZE];
+
+	if (!item ||
+	    store_load_at(STORE_FOLDER, stage->name, stage->store, &copy, NULL) < 0 ||
+	    store_stage_cipher(stage->name, copy, cipher) < 0)
+		return;
+	wire_add_string(item, TAG_STORE, stage->store);
+	wire_add_string(item, TAG_CIPHER, cipher);
+	peer_send(check->peer, item);
+}
+
+/* What a reencryption has begun, or left behind. */
+static void copies_check(const struct check *check)
+{
+	const char *name = check->store->name;
+	struct store_stage stage;
+	struct stat st;
+
+	if (store_stage_init(&stage, name) < 0)
+		return;
+	copy_send(check, &stage);
+	if (stores_is_reserved(check->hygied->stores, name))
+		finding(check, name, "note", NULL, N_("It is being reencrypted."));
+	else if (lstat(stage.path, &st) == 0)
+		finding(check, name, "warning", NULL,
+			N_("A reencryption was cut short. \"hygie store reencrypt\" goes "
+			   "on with it; with --abandon it removes the new copy."));
+	if (lstat(stage.old, &st) == 0)
+		finding(check, name, "warning", NULL,
+			N_("The old encrypted copy is still there, and a leaver's key "
+			   "opens it: remove it by \"hygie store reencrypt\" with "
+			   "--discard-old."));
+}
+
 static int store_check(void *context, const char *name, const struct store *store,
 		       const struct file_error *error)
 {
@@ -246,6 +287,7 @@ static int store_check(void *context, const char *name, const struct store *stor
 	}
 	recovery_check(check);
 	whole_check(check);
+	copies_check(check);
 	envelope_free(envelope);
 	return 0;
 }

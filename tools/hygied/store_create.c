@@ -9,17 +9,15 @@
 #include "hygied/requests.h"
 #include "hygied/store_admin.h"
 #include "hygied/store_rights.h"
+#include "hygied/store_stage.h"
 #include "libhygie/deadline.h"
 #include "libhygie/durable.h"
 #include "libhygie/log.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
 #include <grp.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
 #define NOTE_MS RECOVERY_NOTE_MS
@@ -43,22 +41,6 @@ struct creation {
 	sd_event_source *timer;
 };
 
-static int entry_remove(const char *path, const struct stat *st, int type,
-			struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
-/* What one that was killed, or given up, has left. */
-static void stage_remove(const char *path)
-{
-	/* NOLINTNEXTLINE(concurrency-mt-unsafe): one thread, one walk */
-	(void)nftw(path, entry_remove, 8, FTW_DEPTH | FTW_PHYS);
-}
-
 static void creation_stop(struct creation *creation)
 {
 	creation->timer = sd_event_source_disable_unref(creation->timer);
@@ -67,7 +49,7 @@ static void creation_stop(struct creation *creation)
 	secret_free(creation->secret);
 	creation->secret = NULL;
 	if (creation->stage_fd >= 0) {
-		stage_remove(creation->stage);
+		store_stage_remove(creation->stage);
 		(void)close(creation->stage_fd);
 	}
 	creation->stage_fd = -1;
@@ -150,21 +132,6 @@ static int stage_fill(struct creation *creation, struct file_error *error)
 	return r;
 }
 
-/* Locks the stage: 0 and its descriptor; -ENOENT; -EBUSY: another creation's. */
-static int stage_lock(const char *path, int *ret_fd)
-{
-	cleanup_close int fd =
-		open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-	if (fd < 0)
-		return -errno;
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return errno == EWOULDBLOCK ? -EBUSY : -errno;
-	*ret_fd = fd;
-	fd = -1;
-	return 0;
-}
-
 /* Two may be asked for one name at once; what one that was killed left has no lock. */
 static int stage_make(struct creation *creation, struct file_error *error)
 {
@@ -173,18 +140,18 @@ static int stage_make(struct creation *creation, struct file_error *error)
 
 	if (mkdir(STORE_FOLDER, 0700) < 0 && errno != EEXIST)
 		return -errno;
-	r = stage_lock(creation->stage, &old);
+	r = store_stage_lock(creation->stage, &old);
 	if (r < 0 && r != -ENOENT)
 		return r;
 	if (r == 0)
-		stage_remove(creation->stage);
+		store_stage_remove(creation->stage);
 	if (mkdir(creation->stage, 0700) < 0)
 		return errno == EEXIST ? -EBUSY : -errno; /* made this very moment */
-	r = stage_lock(creation->stage, &creation->stage_fd);
+	r = store_stage_lock(creation->stage, &creation->stage_fd);
 	if (r == 0)
 		return stage_fill(creation, error);
 	if (r != -EBUSY) /* an import was quicker: it is that one's now */
-		stage_remove(creation->stage);
+		store_stage_remove(creation->stage);
 	return r;
 }
 
@@ -210,8 +177,9 @@ static void conclude(struct creation *creation)
 static void on_keeper(void *context, const struct keeper_event *event)
 {
 	struct creation *creation = context;
-	struct keeper_place place = { creation->stage_cipher, creation->store->mount,
-				      creation->gid };
+	struct keeper_place place = { .cipher = creation->stage_cipher,
+				      .mount = creation->store->mount,
+				      .group = creation->gid };
 	int r;
 
 	switch (event->kind) {

@@ -42,17 +42,18 @@ int store_path(const char *folder, const char *name, const char *file,
 	return n > 0 && n < STORE_PATH_SIZE ? 0 : -ENAMETOOLONG;
 }
 
-/* "NAME", or ".NAME.new": one that is being made. */
+/* "NAME"; ".NAME.new": one that is being made; ".NAME.old": one whose time is over. */
 static bool place_is_valid(const char *place)
 {
-	static const char suffix[] = ".new";
+	static const char suffix[] = ".new", old[] = ".old";
 	char name[STORE_NAME_MAX + 1];
 	size_t size = strlen(place), tail = sizeof(suffix) - 1;
 
 	if (place[0] != '.')
 		return envelope_name_is_valid(place);
 	if (size <= 1 + tail || size - 1 - tail > STORE_NAME_MAX ||
-	    strcmp(place + size - tail, suffix) != 0)
+	    (strcmp(place + size - tail, suffix) != 0 &&
+	     strcmp(place + size - tail, old) != 0))
 		return false;
 	(void)snprintf(name, sizeof(name), "%.*s", (int)(size - 1 - tail), place + 1);
 	return envelope_name_is_valid(name);

@@ -111,6 +111,9 @@ define_cleanup(cleanup_store_function, struct store, store_free)
 				      const struct file_error *error);
 int stores_each(const char *folder, store_callback callback, void *context) must_check;
 
+/* A copy to be changed, which takes the store's place once it is on the disk. 0; -ENOMEM. */
+int store_copy(const struct store *store, struct store **ret_copy) must_check;
+
 /* The holder of a store key, or NULL. Borrowed. */
 struct store_holder *store_holder_find(const struct store *store,
 				       const uint8_t key_id[HYGIE_KEY_ID_SIZE]);

@@ -5,6 +5,7 @@
 #include "hygied/store_file.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 void store_free(struct store *store)
@@ -13,6 +14,26 @@ void store_free(struct store *store)
 		return;
 	free(store->holders);
 	free(store);
+}
+
+int store_copy(const struct store *store, struct store **ret_copy)
+{
+	cleanup_store struct store *copy = calloc(1, sizeof(*copy));
+
+	if (!copy)
+		return -ENOMEM;
+	*copy = *store;
+	copy->holders = NULL;
+	copy->count = 0;
+	for (size_t i = 0; i < store->count; i++) {
+		int r = store_holder_add(copy, &store->holders[i]);
+
+		if (r < 0)
+			return r;
+	}
+	*ret_copy = copy;
+	copy = NULL;
+	return 0;
 }
 
 struct store_holder *store_holder_find(const struct store *store,

@@ -5,6 +5,7 @@
 #include "hygied/store_plan.h"
 
 #include "hygied/store_rights.h"
+#include "hygied/stores.h"
 #include "libhygie/error_text.h"
 #include "libhygie/hex.h"
 #include "libhygie/log.h"
@@ -264,12 +265,14 @@ static void take(struct planned *planned, const struct secret *given, const char
 	planned->secret = opened.secret;
 }
 
-void store_plan_take(struct store_plan *plan, struct card *card, const char *user)
+void store_plan_take(struct store_plan *plan, struct card *card, const char *user,
+		     const struct stores *stores)
 {
 	for (size_t i = 0; i < plan->count; i++) {
 		cleanup_secret struct secret *given = card_take_secret(card, i);
 
-		take(&plan->planned[i], given, user);
+		if (!stores_is_reserved(stores, plan->planned[i].store->name))
+			take(&plan->planned[i], given, user);
 	}
 }
 

@@ -12,6 +12,7 @@
 	3 /* stores in one login: each costs the card an exchange or three */
 
 struct store_plan;
+struct stores;
 
 /*
  * Looks which stores `user`, whose card it is, may open with it now; with a `name`, that store alone. A store that
@@ -31,9 +32,11 @@ const struct card_task *store_plan_tasks(const struct store_plan *plan,
 /*
  * In card_login_with()'s callback, after a success and once the user is known to be
  * admitted: opens the envelopes with what the card gave, and carries out what is pending
- * (store_complete). Each is in the audit. The rights are read anew from the files.
+ * (store_complete). Each is in the audit. The rights are read anew from the files. What is
+ * being reencrypted is left alone.
  */
-void store_plan_take(struct store_plan *plan, struct card *card, const char *user);
+void store_plan_take(struct store_plan *plan, struct card *card, const char *user,
+		     const struct stores *stores);
 
 /* Store `index`, as its file says; NULL after the last. Borrowed. */
 const struct store *store_plan_store(const struct store_plan *plan, size_t index);

@@ -16,6 +16,7 @@
 #define EVENT "store-recovery"
 
 struct rekeying {
+	const struct hygied *hygied;
 	struct peer *peer;
 	char name[STORE_NAME_MAX + 1];
 	struct recovery_note note;
@@ -73,8 +74,11 @@ static int queue(const struct rekeying *rekeying, struct file_error *error)
 static void take_note(struct rekeying *rekeying)
 {
 	struct file_error error = { "" };
-	int r = queue(rekeying, &error);
+	int r;
 
+	if (!store_admin_is_free(rekeying->hygied, rekeying->peer, EVENT, rekeying->name))
+		return;
+	r = queue(rekeying, &error);
 	if (r == -EINPROGRESS)
 		finish(rekeying, HYGIE_REFUSED,
 		       N_("The change before this one was cut short. Have a holder open "
@@ -117,7 +121,8 @@ static const struct dialogue rekeying_dialogue = {
 void store_rekey_serve(struct hygied *hygied, struct peer *peer,
 		       const struct wire_message *request)
 {
-	cleanup_store struct store *store = store_admin_load(peer, request, EVENT);
+	cleanup_store struct store *store =
+		store_admin_load(hygied, peer, request, EVENT);
 	struct rekeying *rekeying;
 
 	if (!store)
@@ -127,6 +132,7 @@ void store_rekey_serve(struct hygied *hygied, struct peer *peer,
 		peer_finish(peer, HYGIE_FAULT, NULL);
 		return;
 	}
+	rekeying->hygied = hygied;
 	rekeying->peer = peer;
 	memcpy(rekeying->name, store->name, sizeof(rekeying->name));
 	peer_set_dialogue(peer, &rekeying_dialogue, rekeying);

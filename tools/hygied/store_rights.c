@@ -65,27 +65,6 @@ static bool opener_grants(const struct store *store,
 	       store_holder_admit(holder, now) == ADMISSION_OK;
 }
 
-/* A copy to be changed, and put in the store's place once it is on the disk. */
-static int store_copy(const struct store *store, struct store **ret_copy)
-{
-	cleanup_store struct store *copy = calloc(1, sizeof(*copy));
-
-	if (!copy)
-		return -ENOMEM;
-	*copy = *store;
-	copy->holders = NULL;
-	copy->count = 0;
-	for (size_t i = 0; i < store->count; i++) {
-		int r = store_holder_add(copy, &store->holders[i]);
-
-		if (r < 0)
-			return r;
-	}
-	*ret_copy = copy;
-	copy = NULL;
-	return 0;
-}
-
 /* Writes the new state, and only then takes it over. */
 static int store_replace(const char *folder, struct store *store, struct store *new)
 {

@@ -6,6 +6,8 @@
 
 #include "hygied/hygied.h"
 #include "hygied/open_store.h"
+#include "hygied/policy.h"
+#include "hygied/store_stage.h"
 #include "libhygie/deadline.h"
 #include "libhygie/error_text.h"
 #include "libhygie/log.h"
@@ -66,6 +68,12 @@ static void open_one(struct stores *stores, const struct store *from,
 	if (!store) {
 		secret_free(secret);
 		log_error("store %s: no memory to open it", from->name);
+		return;
+	}
+	if (store->reserved) { /* since the PIN was typed */
+		secret_free(secret);
+		log_warning("store %s: it is being reencrypted, and not opened",
+			    from->name);
 		return;
 	}
 	(void)snprintf(store->cipher, sizeof(store->cipher), "%s", from->cipher);
@@ -200,7 +208,8 @@ static void view_write(const struct open_store *store, struct store_view *ret_vi
 	};
 
 	*ret_view = (struct store_view){
-		.state = words[store->state.phase],
+		.state = store->reserved ? STORE_STATE_REENCRYPTING
+					 : words[store->state.phase],
 		.since = store->state.phase == STORE_OPEN ||
 					 store->state.phase == STORE_CLOSING
 				 ? store->since
@@ -233,6 +242,61 @@ bool stores_at(const struct stores *stores, size_t index, const char **ret_name,
 	*ret_name = store->name;
 	view_write(store, ret_view);
 	return true;
+}
+
+int stores_reserve(struct stores *stores, const char *name)
+{
+	struct open_store *store = stores ? find(stores, name) : NULL;
+
+	if (store && store->reserved)
+		return -EALREADY;
+	/* A keeper that has not said yet what it has open may have it open. */
+	if (store && (store->state.phase != STORE_SHUT ||
+		      ((store->keeper || store->retry_timer) && !store->known)))
+		return -EBUSY;
+	if (stores && !store)
+		store = add(stores, name);
+	if (!store)
+		return -ENOMEM;
+	store->reserved = true;
+	return 0;
+}
+
+void stores_release(struct stores *stores, const char *name)
+{
+	struct open_store *store = stores ? find(stores, name) : NULL;
+
+	if (store)
+		store->reserved = false;
+}
+
+bool stores_is_reserved(const struct stores *stores, const char *name)
+{
+	const struct open_store *store = stores ? find(stores, name) : NULL;
+
+	return store && store->reserved;
+}
+
+void stores_users(const struct stores *stores, const char *name, char *ret_users,
+		  size_t size)
+{
+	const struct open_store *store = stores ? find(stores, name) : NULL;
+	char user[HYGIE_USER_MAX];
+	size_t used = 0;
+
+	(void)snprintf(ret_users, size, "-");
+	for (size_t i = 0; store && i < store->state.count; i++) {
+		const struct store_reference *one = &store->state.references[i];
+		bool told = false;
+
+		for (size_t j = 0; j < i; j++)
+			told = told || store->state.references[j].uid == one->uid;
+		if (told || !policy_user_name(one->uid, user, sizeof(user)) ||
+		    used + strlen(user) + 3 > size)
+			continue;
+		used += (size_t)snprintf(ret_users + used, size - used, "%s%s",
+					 used ? ", " : "", user);
+	}
 }
 
 size_t stores_close(struct stores *stores, const char *name, bool all, uid_t uid)
@@ -289,6 +353,7 @@ int stores_start(struct hygied *hygied, void (*changed)(void *context), void *co
 	stores->hygied = hygied;
 	stores->changed = changed;
 	stores->context = context;
+	store_stages_settle();
 	r = keepers_each(attach, stores);
 	if (r < 0)
 		log_warning("%s: %s", KEEPER_FOLDER, error_text(-r));

@@ -40,7 +40,8 @@ bool stores_are_opening(const struct stores *stores, const char *session);
 
 /* What is told of one store. */
 struct store_view {
-	const char *state; /* a word: "open", "opening", "closing", "shut" */
+	/* A word: "open", "opening", "closing", "shut", STORE_STATE_REENCRYPTING. */
+	const char *state;
 	uint64_t since;
 	size_t references;                   /* how many sessions hold it */
 	const struct keeper_holder *holders; /* while it is busy */
@@ -54,6 +55,20 @@ bool stores_look(const struct stores *stores, const char *name,
 /* The same of each that is known, by number; false after the last. `*ret_name` borrowed. */
 bool stores_at(const struct stores *stores, size_t index, const char **ret_name,
 	       struct store_view *ret_view);
+
+#define STORE_STATE_REENCRYPTING "reencrypting"
+
+/*
+ * Sets a store apart, so that it is opened for nobody until stores_release(). 0; -EBUSY:
+ * it is not shut; -EALREADY: it is set apart already; -ENOMEM.
+ */
+int stores_reserve(struct stores *stores, const char *name) must_check;
+void stores_release(struct stores *stores, const char *name);
+bool stores_is_reserved(const struct stores *stores, const char *name);
+
+/* Whose sessions hold it, by name, separated by ", "; as many as fit. */
+void stores_users(const struct stores *stores, const char *name, char *ret_users,
+		  size_t size);
 
 /*
  * Asks that a store (NULL: each) is let go of: by all, or by that user's sessions. Returns

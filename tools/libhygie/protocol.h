@@ -57,6 +57,7 @@ enum wire_type {
 	WIRE_REQUEST_STORE_CHECK = 0x0125,    /* as ITEMs: stores, holders, findings */
 	WIRE_REQUEST_STORE_RECOVERY = 0x0126, /* a new recovery key */
 	WIRE_REQUEST_STORE_IMPORT = 0x0127,   /* its files lie in their stage */
+	WIRE_REQUEST_STORE_REENCRYPT = 0x0128,
 	WIRE_REQUEST_STORE_OPEN =
 		0x0130, /* a login that opens stores: TAG_STORE, or all */
 	WIRE_REQUEST_STORE_CLOSE = 0x0131, /* TAG_STORE, or all */
@@ -87,7 +88,8 @@ enum wire_type {
 
 	WIRE_KEEPER_INIT = 0x0501, /* TAG_CIPHER, TAG_MOUNT, TAG_GROUP_ID, TAG_SECRET */
 	WIRE_KEEPER_OPEN =
-		0x0502, /* TAG_CIPHER, TAG_MOUNT, TAG_SECRET, TAG_NOTE, TAG_IDLE */
+		0x0502, /* TAG_CIPHER, TAG_MOUNT, TAG_SECRET, TAG_NOTE, TAG_IDLE,
+			 * TAG_FIXED */
 	WIRE_KEEPER_NOTE = 0x0503,   /* TAG_NOTE */
 	WIRE_KEEPER_STATUS = 0x0504, /* answered by STATE */
 	WIRE_KEEPER_CLOSE =
@@ -203,6 +205,7 @@ enum wire_tag {
 	TAG_COUNT = 0x78,   /* u32: how many sessions hold a store open */
 	TAG_IDLE = 0x79,    /* u32, ms without use until IDLE is told; 0: never */
 	TAG_LIMIT = 0x7A,   /* u32, ms that a closing may last; 0: any time */
+	TAG_FIXED = 0x7B,   /* u32, not 0: nobody can write in it */
 };
 
 /* Why a store's keeper did not do what it was told. */
@@ -233,6 +236,8 @@ enum request_flag {
 	REQUEST_ALL = 1u << 5,      /* LOCK: everybody's sessions */
 	REQUEST_NO_GRANT = 1u << 6, /* STORE_ADD: his openings carry out nothing */
 	REQUEST_NEW = 1u << 7,      /* SECRET_ENABLE: another secret, whatever is there */
+	REQUEST_ABANDON = 1u << 8,  /* STORE_REENCRYPT: the new copy goes */
+	REQUEST_DISCARD = 1u << 9,  /* STORE_REENCRYPT: the old copy goes */
 };
 
 /* TAG_FLAGS of WIRE_PROMPT. */

@@ -138,6 +138,21 @@ static const char *const templates[TEXT_COUNT] = {
 		"The login secret of {1} opens with this card as well after the next login by "
 		"a card that opens it now."),
 	[TEXT_SECRET_BROKEN] = N_("The login secret cannot be used: {1}"),
+	[TEXT_STORE_IN_WORK] =
+		N_("The store {1} is being reencrypted by another run. Wait for its end, "
+		   "or stop it (Ctrl-C): what it has copied stays."),
+	[TEXT_STORE_COPY] = N_("Now the records of the store {1} are copied."),
+	[TEXT_STORE_CLEAR] = N_("Now a copy of the store {1} is removed."),
+	[TEXT_STORE_REENCRYPTED] =
+		N_("Done: the store {1} has a new secret and master key. The old copy is "
+		   "kept, and a leaver's key opens it: see that all is well, then run "
+		   "this command with --discard-old."),
+	[TEXT_STORE_STAYS_SHUT] =
+		N_("The store {1} is being reencrypted by an administrator. You are let "
+		   "in without it; \"hygie store open\" opens it when that is done."),
+	[TEXT_STORE_IS_OPEN] =
+		N_("The store is open, for {1}. Close it (\"hygie store close\"), then "
+		   "try again."),
 };
 
 const char *text_template(enum hygie_text text)

@@ -76,6 +76,12 @@ enum hygie_text {
 	TEXT_SECRET_ASIDE,       /* user */
 	TEXT_SECRET_NEXT,        /* user */
 	TEXT_SECRET_BROKEN,      /* English detail */
+	TEXT_STORE_IN_WORK,      /* store */
+	TEXT_STORE_COPY,         /* store: the client is to copy its records */
+	TEXT_STORE_CLEAR,        /* store: the client is to remove a copy */
+	TEXT_STORE_REENCRYPTED,  /* store */
+	TEXT_STORE_STAYS_SHUT,   /* store */
+	TEXT_STORE_IS_OPEN,      /* users, comma-separated */
 	TEXT_COUNT
 };
 

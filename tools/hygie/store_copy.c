@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Copying a store's records; see store_copy.h.
+ */
+#include "store_copy.h"
+
+#include "language.h"
+#include "libhygie/error_text.h"
+#include "tree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <fts.h>
+#include <inttypes.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#define COMPARISONS 3 /* each but the last may have to copy something anew */
+#define MARGIN ((uint64_t)16 << 20) /* for what a file system needs besides */
+
+static int fail_at(struct archive_error *error, const char *path, int fault)
+{
+	return archive_fail(error, fault, "%s: %s", path, error_text(-fault));
+}
+
+/*
+ * A folder where gocryptfs serves: what is seen there by a process in another mount
+ * namespace may be an empty folder, and nothing copied to nothing would be called whole.
+ */
+static int side_open(struct store_copy *copy, const char *path, int *ret_fd)
+{
+	char parent[PATH_MAX];
+	struct stat st, above;
+	struct statfs system;
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return fail_at(copy->error, path, -errno);
+	(void)snprintf(parent, sizeof(parent), "%s/..", path);
+	if (fstatfs(fd, &system) < 0 || fstat(fd, &st) < 0 || stat(parent, &above) < 0) {
+		(void)close(fd);
+		return fail_at(copy->error, path, -errno);
+	}
+	if (system.f_type != FUSE_SUPER_MAGIC || st.st_dev == above.st_dev) {
+		(void)close(fd);
+		return archive_fail(
+			copy->error, -EINVAL,
+			"%s: the records are not seen there; run this outside "
+			"of containers and other mount namespaces",
+			path);
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+static int pass(struct store_copy *copy, struct tree *tree, enum tree_pass which,
+		int from, int to)
+{
+	static const char *const sentences[] = {
+		[TREE_MEASURE] = NULL,
+		[TREE_COPY] = N_("Copied: {1} of {2} files, {3} of {4} MiB."),
+		[TREE_COMPARE] = N_("Compared: {1} of {2} files, {3} of {4} MiB."),
+	};
+	int r;
+
+	tree->pass = which;
+	tree_progress_begin(&copy->progress, sentences[which]);
+	r = tree_walk(tree, from, to);
+	tree_progress_end(&copy->progress);
+	if (r == -ENOSPC)
+		(void)archive_fail(copy->error, r,
+				   "the file system is full. Make room, then run this "
+				   "again: it goes on");
+	return r;
+}
+
+/* Until nothing had to be copied anew. */
+static int compare(struct store_copy *copy, struct tree *tree, int from, int to,
+		   const char *cipher)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < COMPARISONS; i++) {
+		r = archive_flush(cipher, copy->error);
+		if (r == 0)
+			r = pass(copy, tree, TREE_COMPARE, from, to);
+		if (r < 0 || tree->repaired == 0)
+			return r;
+	}
+	return archive_fail(copy->error, -EIO,
+			    "the copy differs from the records again and again: look "
+			    "after the disk");
+}
+
+int store_copy_run(struct store_copy *copy, const char *from, const char *to,
+		   const char *cipher, int watched)
+{
+	cleanup_close int source = -1, target = -1;
+	struct tree tree = { .watched = watched,
+			     .progress = &copy->progress,
+			     .error = copy->error };
+	int r = side_open(copy, from, &source);
+
+	if (r == 0)
+		r = side_open(copy, to, &target);
+	if (r == 0)
+		r = pass(copy, &tree, TREE_MEASURE, source, -1);
+	copy->progress.all_files = tree.files;
+	copy->progress.all_bytes = tree.bytes;
+	if (r == 0)
+		r = pass(copy, &tree, TREE_COPY, source, target);
+	if (r == 0)
+		r = compare(copy, &tree, source, target, cipher);
+	if (r < 0)
+		return r;
+	copy->done = true;
+	copy->files = tree.files;
+	copy->bytes = tree.bytes;
+	copy->left_out = tree.left_out;
+	if (tree.left_out > 0 && !copy->progress.quiet)
+		(void)fprintf(stderr, "%s (%" PRIu64 "): %s\n",
+			      tr("Devices among the records are not copied"),
+			      tree.left_out, tree.first_left_out);
+	return 0;
+}
+
+/* Bytes that a folder takes on its disk; 0 for none. */
+static int folder_measure(const char *path, uint64_t *ret_bytes)
+{
+	char *const roots[] = { strdup(path), NULL };
+	FTS *walk = roots[0] ? fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL) : NULL;
+	const FTSENT *entry;
+	uint64_t bytes = 0;
+
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): the walk is ours alone */
+	while (walk && (entry = fts_read(walk)))
+		if (entry->fts_info == FTS_F || entry->fts_info == FTS_D ||
+		    entry->fts_info == FTS_SL)
+			bytes += (uint64_t)entry->fts_statp->st_blocks * 512;
+	free(roots[0]);
+	if (!walk)
+		return -ENOMEM;
+	(void)fts_close(walk);
+	*ret_bytes = bytes;
+	return 0;
+}
+
+int store_copy_room(const char *cipher, const char *begun, struct archive_error *error)
+{
+	const char *slash = strrchr(cipher, '/');
+	int length = slash ? (int)(slash - cipher) : 0, r;
+	uint64_t wanted = 0, there = 0, free_bytes;
+	struct statvfs system = { 0 };
+	char parent[PATH_MAX];
+
+	r = folder_measure(cipher, &wanted);
+	if (r == 0 && begun[0])
+		r = folder_measure(begun, &there);
+	(void)snprintf(parent, sizeof(parent), "%.*s", length, cipher);
+	if (r == 0 && statvfs(parent, &system) < 0)
+		r = -errno;
+	if (r < 0)
+		return fail_at(error, cipher, r);
+	free_bytes = (uint64_t)system.f_bavail * system.f_frsize;
+	wanted = wanted > there ? wanted - there : 0;
+	wanted += wanted / 64 + MARGIN;
+	if (wanted <= free_bytes)
+		return 0;
+	return archive_fail(error, -ENOSPC,
+			    "%.200s: %" PRIu64 " MiB are free there, and %" PRIu64
+			    " MiB are needed for another copy. Make room first",
+			    parent, free_bytes >> 20, wanted >> 20);
+}
