@@ -384,7 +384,8 @@ static int dialogue_end(const struct dialogue *dialogue,
 
 	if (r == 0 && result.outcome == HYGIE_OK && dialogue->callbacks->secret)
 		r = wire_optional(wire_get_secret(message, TAG_LOGIN_SECRET, &secret));
-	if (r < 0)
+	/* No memory to lock for it: the login is worth more than what it opens besides. */
+	if (r < 0 && r != -ENOMEM && r != -EPERM)
 		return r;
 	if (secret)
 		dialogue->callbacks->secret(dialogue->context, secret);
