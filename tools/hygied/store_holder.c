@@ -23,14 +23,11 @@ int store_copy(const struct store *store, struct store **ret_copy)
 	if (!copy)
 		return -ENOMEM;
 	*copy = *store;
-	copy->holders = NULL;
-	copy->count = 0;
-	for (size_t i = 0; i < store->count; i++) {
-		int r = store_holder_add(copy, &store->holders[i]);
-
-		if (r < 0)
-			return r;
-	}
+	copy->holders = reallocarray(NULL, store->count + 1, sizeof(*copy->holders));
+	if (!copy->holders)
+		return -ENOMEM;
+	for (size_t i = 0; i < store->count; i++)
+		copy->holders[i] = store->holders[i];
 	*ret_copy = copy;
 	copy = NULL;
 	return 0;
