@@ -132,6 +132,19 @@ def test_who_left_has_no_key_to_it(site, sides, records):
     assert site.store("list")[1]["stores"][0]["generation"] == 3
 
 
+def test_recovery_key_that_is_pending_is_the_new_stores(site, sides, records):
+    """The old page is typed: it makes the new one hold, and the new store is sealed to that one."""
+    old = site.passphrase
+    assert site.print_page("recovery", "records")[0] == 0
+    new, site.passphrase = site.passphrase, old
+    reencrypt(site, sides)
+    status, told, _ = site.store("recover", "records", "--pin-stdin", pin=old, check=False)
+    assert status != 0 and "older" in told["text"]
+    site.passphrase = new
+    look(site, records, site.secret_by_paper())
+    assert site.store("recover", "records", "--pin-stdin", pin=new)[0] == 0
+
+
 def test_old_copy_stays_until_it_is_discarded(site, sides, records):
     old = site.secret_by_key("alice")
     reencrypt(site, sides)

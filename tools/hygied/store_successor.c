@@ -46,12 +46,12 @@ static int cipher_choose(const struct store *old, struct store *store)
 }
 
 /* The holders' certificates and the recovery key, as they are in the store. */
-static int files_copy(const struct store_stage *stage,
-		      const struct store_unlocked *unlocked, struct file_error *error)
+static int files_copy(const struct store_stage *stage, const struct store *store,
+		      struct file_error *error)
 {
-	const struct store *store = unlocked->store;
 	uint8_t id[HYGIE_KEY_ID_SIZE];
 	cleanup_free char *locked = NULL;
+	EVP_PKEY *key = NULL;
 	size_t size;
 	int r = 0;
 
@@ -67,9 +67,13 @@ static int files_copy(const struct store_stage *stage,
 	if (r == 0)
 		r = store_recovery_locked(STORE_FOLDER, store->name, store->recovery,
 					  &locked, &size, error);
+	/* The key that was typed may be the one before: it made the pending one hold. */
 	if (r == 0)
-		r = store_recovery_save(STORE_FOLDER, stage->name, unlocked->key, locked,
-					size, id);
+		r = store_recovery_load(STORE_FOLDER, store->name, store->recovery, &key,
+					error);
+	if (r == 0)
+		r = store_recovery_save(STORE_FOLDER, stage->name, key, locked, size, id);
+	EVP_PKEY_free(key);
 	return r == -ENOENT ? -EBADMSG : r;
 }
 
@@ -196,7 +200,7 @@ static int successor_fill(struct store_stage *stage,
 	if (r >= 0)
 		r = store_stage_cipher(stage->name, store, successor->cipher);
 	if (r >= 0)
-		r = files_copy(stage, unlocked, error);
+		r = files_copy(stage, unlocked->store, error);
 	if (r >= 0)
 		r = store_seal_at(STORE_FOLDER, stage->name, store, successor->secret,
 				  error);
