@@ -10,7 +10,7 @@ import time
 import pytest
 
 import station as st
-from reencrypting import OLD, Sides, begun, census, end_of, held, reencrypt, seen
+from reencrypting import OLD, STAGE, Sides, begun, census, end_of, held, reencrypt, seen
 from storesite import STORE, run, site_at
 
 BAIT = pathlib.Path("/etc/bait")
@@ -128,6 +128,47 @@ def test_deeper_than_can_be_is_told_and_changes_nothing(store, sides):
     assert status != 0 and "/d/d/d" in told["text"]
     assert store.secret_by_key("alice") == before and not OLD.exists()
     look(store, expected)
+
+
+DEEP = "[(os.mkdir('d' * 20), os.chdir('d' * 20)) for _ in range(900)]; open('f', 'w').write('x')"
+
+
+def deepen(site):
+    """Folders whose path is longer than the system takes, in the encrypted folder as well."""
+    with seen(site, site.secret_by_key("alice")) as top:
+        subprocess.run(["/usr/bin/python3", "-c", CODE, str(top), DEEP], check=True)
+        return top / ("d" * 20)
+
+
+def test_deeper_than_a_path_can_name_is_discarded(store, sides):
+    """Else a member could see to it that the old keys open the old copy for ever."""
+    deepen(store)
+    reencrypt(store, sides)
+    with seen(store, store.secret_by_key("alice")) as top:
+        depth = subprocess.run(["find", str(top), "-name", "f", "-printf", "%d"], check=True,
+                               capture_output=True).stdout
+        assert depth == b"901"
+    store.store("reencrypt", "records", "--discard-old")
+    assert not OLD.exists()
+
+
+def test_deeper_than_a_path_can_name_is_removed_from_the_copy(store, sides, tmp_path):
+    """It was copied in part, and is gone since."""
+    deepen(store)
+    with held(store, sides, tmp_path / "halt", 3000) as process:
+        process.kill()
+    with seen(store, store.secret_by_key("alice")) as top:
+        subprocess.run(["rm", "-rf", str(top / ("d" * 20))], check=True)
+        expected = census(top)
+    assert max(len(str(path)) for path in map(pathlib.Path, walked(STAGE / "cipher"))) > 4096
+    reencrypt(store, sides)
+    look(store, expected)
+
+
+def walked(top):
+    """Each path below it, however long."""
+    done = subprocess.run(["find", str(top), "-print0"], check=True, capture_output=True)
+    return os.fsdecode(done.stdout).split("\0")
 
 
 def test_device_is_left_out_and_told(store, sides):

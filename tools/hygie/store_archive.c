@@ -13,7 +13,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <inttypes.h>
 #include <linux/openat2.h>
 #include <openssl/evp.h>
@@ -286,23 +285,4 @@ int archive_flush(const char *path, struct archive_error *error)
 	cleanup_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	return fd < 0 || syncfs(fd) < 0 ? fail_at(error, path, -errno) : 0;
-}
-
-static int entry_remove(const char *path, const struct stat *st, int type,
-			struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path) == 0 ? 0 : errno;
-}
-
-int archive_remove(const char *path)
-{
-	/* NOLINTNEXTLINE(concurrency-mt-unsafe): one thread, one walk */
-	int r = nftw(path, entry_remove, 16, FTW_DEPTH | FTW_PHYS);
-
-	if (r < 0)
-		return errno == ENOENT ? 0 : -errno;
-	return -r;
 }
