@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A store gets a new secret and a new master key: every record as it was, and nothing of the old
 keys opens the new. Meanwhile it opens for nobody, and nothing about it is changed."""
+import os
 import pathlib
 import shutil
 import signal
@@ -11,7 +12,8 @@ import pytest
 import station as st
 from dialogue import Dialogue
 from keeping import until
-from reencrypting import (OLD, STAGE, Sides, census, end_of, fill, held, opens, reencrypt, seen)
+from reencrypting import (OLD, STAGE, STOP, Sides, arm, census, end_of, fill, halting, held,
+                          is_stopped, opens, reencrypt, seen)
 from storesite import KEYS, STORE, STORES, run, site_at
 
 MOUNT = pathlib.Path("/srv/hygie/records")
@@ -163,6 +165,55 @@ def test_old_copy_stays_until_it_is_discarded(site, sides, records):
     for event, detail in (("store-reencrypt-begun", "generation 2"), ("store-reencrypt", " files, "),
                           ("store-discard", "")):
         assert any(detail in line for line in audits(site, event)), event
+
+
+def exported(site, target, records):
+    """An export opens by the keys that lie in it, and has every record."""
+    assert subprocess.run(["sha256sum", "--check", "--quiet", "MANIFEST.sha256"], check=False,
+                          cwd=target).returncode == 0
+    status, secret = run("openssl", "cms", "-decrypt", "-inform", "DER", "-in",
+                         target / "records/keys.cms", "-inkey", site.keys["alice"])
+    assert status == 0
+    with seen(site, secret, target / "records/cipher") as top:
+        found, _ = census(top)
+    return {name: one[6] for name, one in found.items()} == {
+        name: one[6] for name, one in records[0].items() if one[0] >> 12 not in (1, 12)}
+
+
+def test_export_has_the_records_and_not_a_copy_that_was_begun(site, sides, records, tmp_path):
+    with seen(site, site.secret_by_key("alice")) as top:
+        (top / "holes").unlink()  # they are none in an export
+        records = census(top)
+    with held(site, sides, tmp_path / "halt", MIDST) as process:
+        process.kill()
+    assert STAGE.exists()
+    site.store("export", "records", tmp_path / "export")
+    assert exported(site, tmp_path / "export", records)
+
+
+def test_export_that_sees_an_exchange_is_not_called_whole(site, sides, records, tmp_path):
+    """Its first files are of the old store, its last would be of the new."""
+    with seen(site, site.secret_by_key("alice")) as top:
+        (top / "holes").unlink()
+        records = census(top)
+    target, halt = tmp_path / "export", tmp_path / "halt"
+    arm(halt, 40, STOP)
+    process = subprocess.Popen(["hygie", "store", "export", "records", str(target), "--json"],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               env={**os.environ, **halting(halt)})
+    try:
+        until(lambda: is_stopped(process) or process.poll() is not None, "it does not stop")
+        assert process.poll() is None, end_of(process)
+        reencrypt(site, sides)
+        process.send_signal(signal.SIGCONT)
+        status, said = end_of(process)
+    finally:
+        process.kill()
+        process.wait()
+    assert status != 0 and "reencrypted meanwhile" in said
+    assert not (target / "MANIFEST.sha256").exists()
+    site.store("export", "records", target)
+    assert exported(site, target, records)
 
 
 def test_again_and_again(site, sides, records):

@@ -30,6 +30,7 @@ struct export
 	const char *name;
 	const char *folder;
 	int folder_fd;
+	int store_fd; /* the store's own folder, as it was at the beginning */
 	char cipher[PATH_MAX];
 	FILE *manifest; /* lines so far; written into place at the end */
 	char *manifest_text;
@@ -404,6 +405,34 @@ static int folder_admit(struct export *export)
 	return r < 0 ? r : archive_folder(&own, export->error);
 }
 
+/*
+ * A reencryption puts another store into its place: the files before and after it do not
+ * belong together. Our descriptor sees to it that its number is nobody else's.
+ */
+static int store_hold(struct export *export)
+{
+	char path[PATH_MAX];
+
+	(void)snprintf(path, sizeof(path), STORES_FOLDER "/%s", export->name);
+	export->store_fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return export->store_fd < 0 && errno != ENOENT ? fail_at(export, path, -errno)
+						       : 0;
+}
+
+static int store_is_same(const struct export *export)
+{
+	struct stat before, now;
+	char path[PATH_MAX];
+
+	(void)snprintf(path, sizeof(path), STORES_FOLDER "/%s", export->name);
+	if (fstat(export->store_fd, &before) == 0 && lstat(path, &now) == 0 &&
+	    before.st_dev == now.st_dev && before.st_ino == now.st_ino)
+		return 0;
+	return archive_fail(export->error, -ESTALE,
+			    "the store was reencrypted meanwhile; run this again, and it "
+			    "exports the new one");
+}
+
 static int manifest_put(struct export *export)
 {
 	char path[PATH_MAX];
@@ -437,6 +466,8 @@ static int export_run(struct export *export)
 	if (r == 0)
 		r = own_export(export);
 	if (r == 0)
+		r = store_is_same(export);
+	if (r == 0)
 		r = manifest_put(export);
 	(void)fclose(export->manifest);
 	free(export->manifest_text);
@@ -460,9 +491,12 @@ static int cipher_find(const struct options *options, struct export *export,
 	exchange_run(options, request, ASK_MILLISECONDS, exchange);
 	json_array_foreach(exchange->items, i, record)
 	{
+		const char *kind = json_string_value(json_object_get(record, "kind"));
 		const char *path = json_string_value(json_object_get(record, "cipher"));
 
-		if (path && strlen(path) < sizeof(export->cipher))
+		/* A copy that a reencryption began is told, too. */
+		if (kind && strcmp(kind, "store") == 0 && path &&
+		    strlen(path) < sizeof(export->cipher))
 			memcpy(export->cipher, path, strlen(path) + 1);
 	}
 	return 0;
@@ -475,11 +509,15 @@ int command_store_export(const struct options *options)
 	struct export export = { .name = options->operands[0],
 				 .folder = options->operands[1],
 				 .folder_fd = -1,
+				 .store_fd = -1,
 				 .progress.shown = display_is_terminal(stderr),
 				 .error = &error };
 	const struct client_result result = { .outcome = HYGIE_OK };
 	int r;
 
+	r = store_hold(&export); /* before anybody says where its files are */
+	if (r < 0)
+		return archive_report(options, &error, r);
 	if (cipher_find(options, &export, &exchange) < 0)
 		return output_fault(options);
 	if (exchange.result.outcome != HYGIE_OK)
