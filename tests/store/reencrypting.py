@@ -156,6 +156,7 @@ def fill(top, files=12):
         path.chmod(0o640 if number % 3 else 0o4755)
         os.utime(path, ns=(1_000_000_007 * 10 ** 9, (1_100_000_000 + number) * 10 ** 9 + number))
     (top / ("long " + "n" * 200)).write_text("a long name")
+    os.utime(top / ("long " + "n" * 200), ns=(10 ** 9, 2 * 10 ** 9 + 1234567))
     (top / b"not utf-8: \xff\n\\".decode(errors="surrogateescape")).write_text("a strange one")
     (top / "empty").mkdir(mode=0o700)
     (top / "none").write_bytes(b"")

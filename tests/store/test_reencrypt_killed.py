@@ -297,6 +297,73 @@ def test_record_that_cannot_be_read_is_named_and_keeps_the_old_store(site, sides
     look(site, records)
 
 
+def of_record_3(cipher):
+    """A name that cannot be decrypted any more."""
+    record = next(path for path in cipher.rglob("*") if path.is_file() and not path.is_symlink()
+                  and path.stat().st_mtime_ns % 10 ** 9 == 3)
+    return record, record.with_name("A" * 22)
+
+
+def of_a_folder(cipher):
+    folder = next(path for path in cipher.iterdir() if path.is_dir() and len(list(path.iterdir())) > 5)
+    return folder, folder.with_name("A" * 22)
+
+
+def of_a_link(cipher):
+    link = next(path for path in cipher.iterdir() if path.is_symlink())
+    return link, link.with_name("A" * 22)
+
+
+def of_a_long_name(cipher):
+    name = next(cipher.glob("gocryptfs.longname.*.name"))
+    return name, cipher.parent / "aside"
+
+
+@pytest.mark.parametrize("damage", [of_record_3, of_a_folder, of_a_link, of_a_long_name])
+def test_record_whose_name_cannot_be_read_is_not_left_behind(site, sides, records, damage):
+    """gocryptfs does not show it, and so no comparison of what it shows would miss it."""
+    whole, damaged = damage(STORE / "cipher")
+    times = folders()
+    whole.rename(damaged)
+    before = site.secret_by_paper()
+    with seen(site, before) as top:
+        assert len(census(top)[0]) < len(records[0])
+    status, told, _ = reencrypt(site, sides, check=False)
+    name = whole.name.removesuffix(".name") if damaged.parent == STORE else damaged.name
+    assert status != 0 and "/%s: has a name that cannot be decrypted" % name in told["text"]
+    assert site.secret_by_paper() == before and not OLD.exists()
+    damaged.rename(whole)
+    timed(times)
+    reencrypt(site, sides)
+    look(site, records)
+
+
+def timed(when):
+    """Putting it back has changed the time of the folder that it lies in."""
+    for path, about in when.items():
+        os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns))
+
+
+def folders():
+    cipher = STORE / "cipher"
+    return {path: path.stat() for path in (cipher, *cipher.rglob("*")) if path.is_dir() and
+            not path.is_symlink()}
+
+
+def test_disks_own_folder_among_the_encrypted_files_counts_when_it_holds_something(site, sides, records):
+    """As where `cipher` is, or was copied from, the top of a disk."""
+    times = folders()
+    found = STORE / "cipher/lost+found"
+    found.mkdir(mode=0o700)
+    (found / "#1234").write_bytes(b"what fsck has found")
+    status, told, _ = reencrypt(site, sides, check=False)
+    assert status != 0 and "lost+found/#1234" in told["text"]
+    (found / "#1234").unlink()
+    timed(times)
+    reencrypt(site, sides)
+    look(site, records)
+
+
 def test_abandoned_copy_is_gone_and_the_store_as_it_was(site, sides, records, tmp_path):
     before = census(STORE)
     cut(site, sides, tmp_path)

@@ -6,6 +6,7 @@
 
 #include "language.h"
 #include "libhygie/error_text.h"
+#include "store_names.h"
 #include "tree.h"
 
 #include <errno.h>
@@ -100,6 +101,7 @@ static int compare(struct store_copy *copy, struct tree *tree, int from, int to,
 int store_copy_run(struct store_copy *copy, const char *from, const char *to,
 		   const char *cipher, int watched)
 {
+	cleanup_names struct store_names names = { NULL, 0, 0 };
 	cleanup_close int source = -1, target = -1;
 	struct tree tree = { .watched = watched,
 			     .progress = &copy->progress,
@@ -108,8 +110,12 @@ int store_copy_run(struct store_copy *copy, const char *from, const char *to,
 
 	if (r == 0)
 		r = side_open(copy, to, &target);
+	store_names_watch(&names, &tree);
 	if (r == 0)
 		r = pass(copy, &tree, TREE_MEASURE, source, -1);
+	if (r == 0)
+		r = store_names_compare(&names, copy->old_cipher, watched, copy->error);
+	store_names_free(&names);
 	copy->progress.all_files = tree.files;
 	copy->progress.all_bytes = tree.bytes;
 	if (r == 0)

@@ -11,6 +11,7 @@
 struct store_copy {
 	struct archive_error *error;
 	struct tree_progress progress;
+	const char *old_cipher; /* where the old records lie, encrypted */
 	/* What was done. */
 	bool done;
 	uint64_t files, bytes, left_out;
@@ -18,7 +19,8 @@ struct store_copy {
 
 /*
  * Copies `from` to `to`, both seen by gocryptfs, flushes what lies in the encrypted folder
- * `cipher`, and then compares all, byte by byte. 0; -ECANCELED: `watched` spoke; another
+ * `cipher`, and then compares all, byte by byte. What gocryptfs does not show of
+ * copy->old_cipher ends it before. 0; -ECANCELED: `watched` spoke; another
  * negative errno, with copy->error: what was copied stays, and is gone on with.
  */
 int store_copy_run(struct store_copy *copy, const char *from, const char *to,

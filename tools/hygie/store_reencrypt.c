@@ -131,6 +131,7 @@ static int room_look(const struct options *options, struct work *work,
 	copy = find(exchange->items, "copy");
 	if (!record) /* hygied says why */
 		return 0;
+	work->copy.old_cipher = member(record, "cipher"); /* as long as `exchange` is */
 	return store_copy_room(member(record, "cipher"),
 			       copy ? member(copy, "cipher") : "", &work->error);
 }
@@ -182,6 +183,7 @@ int command_store_reencrypt(const struct options *options)
 		return output_fault(options);
 	raise_file_limit();
 	work.copy.error = &work.error;
+	work.copy.old_cipher = "";
 	work.copy.progress.quiet = options->given & OPTION_JSON;
 	work.copy.progress.terminal = display_is_terminal(stderr);
 	r = flags ? 0 : room_look(options, &work, &look);

@@ -254,9 +254,14 @@ static int entry_walk(struct tree *tree, struct level **at, const char *name)
 {
 	struct level *level = *at;
 	struct stat st;
+	int r = 0;
 
 	if (fstatat(dirfd(level->from), name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
+	if (tree->pass == TREE_MEASURE && tree->visit)
+		r = tree->visit(tree->context, level->depth, name, &st);
+	if (r < 0)
+		return r;
 	switch (st.st_mode & S_IFMT) {
 	case S_IFDIR:
 		return level_enter(tree, at, dirfd(level->from), level->to, name);

@@ -26,6 +26,13 @@ struct tree {
 	int watched; /* a descriptor: when it becomes readable, it ends (-ECANCELED) */
 	struct tree_progress *progress;
 	struct archive_error *error;
+	/*
+	 * TREE_MEASURE: told of each entry, those of `from` itself have the depth 1 (NULL:
+	 * nobody is). A negative errno ends the walk, and is told with the entry's path.
+	 */
+	int (*visit)(void *context, unsigned depth, const char *name,
+		     const struct stat *st);
+	void *context;
 	int to; /* the copy's top, during a pass */
 	struct tree_links links;
 	uint64_t files, bytes; /* seen in this pass */
