@@ -253,6 +253,31 @@ def test_encrypted_files_that_lie_elsewhere(site, sides):
         shutil.rmtree(elsewhere)
 
 
+def test_disk_that_is_the_encrypted_folder_is_refused(site, sides):
+    """The new files would lie beside it, on another disk, and nobody would expect them there."""
+    sides.end()
+    site.empty()
+    elsewhere = pathlib.Path("/var/lib/elsewhere")
+    (elsewhere / "cipher").mkdir(mode=0o700, parents=True)
+    elsewhere.chmod(0o700)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=10m,mode=700", "disk", str(elsewhere / "cipher")],
+                   check=True)
+    try:
+        status, _ = site.print_page("create", "records", "--group", "users", "--cipher",
+                                    elsewhere / "cipher", "alice")
+        assert status == 0, site.said
+        site.station.stop_hygied()
+        site.station.start_hygied()
+        before = site.secret_by_key("alice")
+        status, told, _ = reencrypt(site, sides, check=False)
+        assert status != 0 and "mounted" in told["text"], told
+        assert site.secret_by_key("alice") == before and not OLD.exists()
+        assert [path.name for path in elsewhere.iterdir()] == ["cipher"]
+    finally:
+        subprocess.run(["umount", str(elsewhere / "cipher")], check=True)
+        shutil.rmtree(elsewhere)
+
+
 def test_open_store_is_not_touched(site, sides, records):
     site.login("alice")
     until(is_open, "it does not open")

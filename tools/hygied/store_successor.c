@@ -174,6 +174,17 @@ static int cipher_look(const char *path, struct file_error *error)
 	return rmdir(path) == 0 ? 0 : stale(error, "its encrypted files are not whole");
 }
 
+/* Whether a disk is mounted right there: the new files would lie on another one. */
+static bool is_mounted(const char *cipher)
+{
+	char above[STORE_PATH_SIZE + 4];
+	struct stat st, parent;
+
+	(void)snprintf(above, sizeof(above), "%s/..", cipher);
+	return lstat(cipher, &st) == 0 && lstat(above, &parent) == 0 &&
+	       st.st_dev != parent.st_dev;
+}
+
 static int successor_fill(struct store_stage *stage,
 			  const struct store_unlocked *unlocked,
 			  struct store_successor *successor, struct file_error *error)
@@ -191,7 +202,8 @@ static int successor_fill(struct store_stage *stage,
 			r = store_file_write(STORE_FOLDER, stage->name, STORE_STAGE_MARK,
 					     "", 0);
 	}
-	if (r >= 0 && store_stage_try_swap(stage) < 0)
+	if (r >= 0 &&
+	    (store_stage_try_swap(stage) < 0 || is_mounted(unlocked->store->cipher)))
 		r = -EOPNOTSUPP;
 	if (r >= 0 && !earlier)
 		r = cipher_choose(unlocked->store, store);
