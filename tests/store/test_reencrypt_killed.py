@@ -15,13 +15,15 @@ import time
 
 import pytest
 
-from reencrypting import (NEVER, OLD, STAGE, Sides, arm, begun, calls, census, end_of, fill, halting,
-                          held, opens, reencrypt, seen)
+from keeping import until
+from reencrypting import (NEVER, OLD, STAGE, STOP, Sides, arm, begun, calls, census, end_of, fill, halting,
+                          held, is_stopped, opens, reencrypt, seen)
 from storesite import STORE, STORES, run, site_at
 
 ROUNDS = int(os.environ.get("HYGIE_ROUNDS", "20"))
 SEED = int(os.environ.get("HYGIE_SEED", "3"))
 DAEMON = pathlib.Path("/run/halt-hygied")
+BACK = (2, *range(15, 22))  # calls before the last: where it goes from one folder to the other, too
 FILLER = STORES / ".filler"
 
 
@@ -375,6 +377,39 @@ def test_abandoned_copy_is_gone_and_the_store_as_it_was(site, sides, records, tm
     status, told, _ = site.store("reencrypt", "records", "--abandon", check=False)
     assert status != 0 and "nothing is to be done" in told["text"]
     assert "audit: store-reencrypt-abandoned: ok" in site.station.log()
+
+
+def abandoning(halt, call):
+    arm(halt, call, STOP)
+    return subprocess.Popen(["hygie", "store", "reencrypt", "records", "--abandon", "--json"],
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                            env={**os.environ, **halting(halt)})
+
+
+@pytest.mark.parametrize("back", BACK)
+def test_removal_that_stood_still_removes_nothing_that_was_made_since(site, sides, records, tmp_path, back):
+    """By Ctrl-Z, say, while hygied, which had the copy locked for it, was started anew."""
+    halt = tmp_path / "halt-removal"
+    cut(site, sides, tmp_path)
+    assert end_of(abandoning(halt, NEVER))[0] == 0
+    cut(site, sides, tmp_path)
+    process = abandoning(halt, calls(halt) - back)
+    try:
+        until(lambda: is_stopped(process) or process.poll() is not None, "it does not stop")
+        assert process.poll() is None, end_of(process)
+        start_anew(site)
+        site.store("reencrypt", "records", "--abandon")
+        assert not STAGE.exists()
+        cut(site, sides, tmp_path)
+        there = census(STAGE)
+        process.send_signal(signal.SIGCONT)
+        status, _ = end_of(process)
+    finally:
+        process.kill()
+        process.wait()
+    assert status != 0 and census(STAGE) == there
+    reencrypt(site, sides)
+    look(site, records)
 
 
 def test_removal_that_was_cut_short_is_not_gone_on_with_as_a_copy(site, sides, records, tmp_path):

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -143,16 +144,20 @@ static int step_up(int *fd, struct step **at)
 	return r == 1 ? -ENOTEMPTY : r;
 }
 
-/* All that is in the folder. */
-static int tree_empty(int *fd)
+/* All that is in the folder; `fd` may be another one then. */
+static int tree_empty(int *fd, int watched)
 {
+	struct pollfd pollfd = { .fd = watched, .events = POLLIN };
 	struct step *at = NULL;
 	int r;
 
 	do {
 		cleanup_free char *name = NULL;
 
-		r = folder_empty(*fd, &name);
+		if (watched >= 0 && poll(&pollfd, 1, 0) > 0)
+			r = -ECANCELED;
+		else
+			r = folder_empty(*fd, &name);
 		if (r == 1)
 			r = step_down(fd, &at, name);
 		else if (r == 0 && at)
@@ -165,6 +170,19 @@ static int tree_empty(int *fd)
 	return r;
 }
 
+int archive_remove_held(const char *path, int folder, int watched)
+{
+	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
+
+	if (fd < 0)
+		return -errno;
+	r = tree_empty(&fd, watched);
+	(void)close(fd);
+	if (r == 0)
+		r = entry_remove(AT_FDCWD, path);
+	return r == 1 ? -ENOTEMPTY : r;
+}
+
 int archive_remove(const char *path)
 {
 	int fd, r = entry_remove(AT_FDCWD, path);
@@ -174,9 +192,7 @@ int archive_remove(const char *path)
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	r = tree_empty(&fd);
+	r = archive_remove_held(path, fd, -1);
 	(void)close(fd);
-	if (r == 0)
-		r = entry_remove(AT_FDCWD, path);
-	return r == 1 ? -ENOTEMPTY : r;
+	return r;
 }

@@ -50,23 +50,39 @@ static bool work_takes(uint32_t text)
 	return text == TEXT_STORE_COPY || text == TEXT_STORE_CLEAR;
 }
 
-/* The encrypted files first: gocryptfs.conf says whether they are whole. */
-static int clear(struct work *work, const json_t *record)
+/* 0, also if it is not there: -1 then. */
+static int folder_hold(const char *path, int *ret_fd)
+{
+	*ret_fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return *ret_fd < 0 && errno != ENOENT ? -errno : 0;
+}
+
+/*
+ * The encrypted files first: gocryptfs.conf says whether they are whole. The folders are
+ * those that hygied has locked for us while it is there (`watched`): when it was started
+ * anew while we stood still, others may have taken their places.
+ */
+static int clear(struct work *work, const json_t *record, int watched)
 {
 	const char *cipher = member(record, "cipher"), *folder = member(record, "file");
-	char path[PATH_MAX];
-	int r;
+	const struct tree watching = { .watched = watched };
+	cleanup_close int files = -1, whole = -1;
+	int r = cipher[0] && folder[0] ? folder_hold(cipher, &files) : -EBADMSG;
 
-	if (!cipher[0] || !folder[0])
-		return -EBADMSG;
-	(void)snprintf(path, sizeof(path), "%s/gocryptfs.conf", cipher);
-	r = unlink(path) < 0 && errno != ENOENT ? -errno : 0;
 	if (r == 0)
-		r = archive_remove(cipher);
+		r = folder_hold(folder, &whole);
 	if (r == 0)
-		r = archive_remove(folder);
-	return r < 0 ? archive_fail(&work->error, r, "%s: %s", folder, error_text(-r))
-		     : 0;
+		r = tree_look(&watching);
+	if (r == 0 && files >= 0 && unlinkat(files, "gocryptfs.conf", 0) < 0 &&
+	    errno != ENOENT)
+		r = -errno;
+	if (r == 0 && files >= 0)
+		r = archive_remove_held(cipher, files, watched);
+	if (r == 0 && whole >= 0)
+		r = archive_remove_held(folder, whole, watched);
+	return r < 0 && r != -ECANCELED
+		       ? archive_fail(&work->error, r, "%s: %s", folder, error_text(-r))
+		       : r;
 }
 
 static int work_run(void *context, uint32_t text, const json_t *items, int fd,
@@ -78,7 +94,7 @@ static int work_run(void *context, uint32_t text, const json_t *items, int fd,
 	int r = record ? 0 : -EBADMSG;
 
 	if (r == 0 && text == TEXT_STORE_CLEAR)
-		r = clear(work, record);
+		r = clear(work, record, fd);
 	else if (r == 0)
 		r = store_copy_run(&work->copy, member(record, "file"),
 				   member(record, "mount"), member(record, "cipher"), fd);
