@@ -158,7 +158,7 @@ static int tree_empty(int *fd, int watched)
 			r = -ECANCELED;
 		else
 			r = folder_empty(*fd, &name);
-		if (r == 1)
+		if (name)
 			r = step_down(fd, &at, name);
 		else if (r == 0 && at)
 			r = step_up(fd, &at);
