@@ -259,6 +259,7 @@ def test_others_are_served_while_a_module_hangs(world, words):
 def test_client_that_leaves_takes_the_hanging_helper_along(world):
     world.behave("C_Login:hang")
     world.wait_token("ready")
+    world.wait_card()  # it has a helper, too
     before = processes.find("hygie-token")
     with st.connect() as link:
         link.sendall(wire.encode("REQUEST_AUTHENTICATE", {"USER": "bob", "SERVICE": "test"}))
@@ -266,6 +267,7 @@ def test_client_that_leaves_takes_the_hanging_helper_along(world):
         link.sendall(wire.encode("ANSWER", {"ANSWER": st.PIN.encode()}))
         world.wait_token("busy")
     world.wait_token("ready")
+    world.wait_card()
     after = processes.find("hygie-token")
     assert len(after) == len(before) and after != before
     check_the_rest(world)
