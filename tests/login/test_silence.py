@@ -9,6 +9,7 @@ import time
 
 import pamclient as pam
 import pytest
+import scard
 import station as st
 import wire
 from attack import (CONFIG, DEADLINE, MARGIN, Aside, eventually, helpers, refused, works_again)
@@ -220,4 +221,29 @@ def test_idle_helper_that_was_killed_costs_nobody_a_login(station, card):
     station.wait_log("hygie-token ended while it waited", count=said + 1)
     station.wait_ready()
     assert killed not in helpers()
+    works_again(station, card)
+
+
+def alone_with(context, reader):
+    """A connection that shares the card with nobody, as soon as nobody has another."""
+    def take():
+        try:
+            return context.connect(reader, scard.SHARE_EXCLUSIVE)
+        except scard.SCardError:
+            return None
+    return eventually(take, "the card alone")
+
+
+def test_program_that_has_the_card_alone_for_a_moment_costs_no_login(station, card):
+    """pcscd refuses the reset meanwhile: it is asked again, without anybody's login."""
+    before, since = station.log().count("refused to reset"), len(station.log())
+    with scard.Context() as context:
+        with stopped(station):
+            for pid in helpers():
+                os.kill(pid, signal.SIGKILL)
+            held = alone_with(context, station.pcscd.readers[0])
+        with held:
+            station.wait_log("refused to reset", count=before + 1)
+    station.wait_ready()
+    assert "unusable" not in station.log()[since:]
     works_again(station, card)

@@ -16,6 +16,8 @@
 #include <string.h>
 
 #define REVIVE_US 1000000 /* a helper that dies while it waits is replaced so often */
+#define REFUSALS_MAX 5    /* of a reset by pcscd, one after the other */
+#define REFUSED_MS 50     /* until it is asked again, then twice as long each time */
 #define LINGER_MS 3000    /* for a helper to reset the card and end */
 
 static void start_helper(struct card *card);
@@ -67,6 +69,7 @@ static void finish_login(struct card *card, enum hygie_outcome outcome)
 static void become_ready(struct card *card)
 {
 	stop_timer(card);
+	card->refusals = 0;
 	token_report_clear(&card->token);
 	card->token = card->incoming;
 	card->incoming = (struct token_report){ .count = 0 };
@@ -82,10 +85,48 @@ static const char held_exclusively[] =
 static void restart(struct card *card)
 {
 	stop_timer(card);
+	card->refusals = 0;
 	helper_free(card->helper);
 	card->helper = NULL;
 	token_report_clear(&card->incoming);
 	start_helper(card);
+}
+
+static void start_reset(struct card *card, reset_callback callback);
+static void on_cleaned(void *context, bool done);
+static void on_settled(void *context, bool done);
+
+static int on_clean_again(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)source;
+	(void)usec;
+	start_reset(userdata, on_cleaned);
+	return 0;
+}
+
+static int on_settle_again(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)source;
+	(void)usec;
+	start_reset(userdata, on_settled);
+	return 0;
+}
+
+/*
+ * pcscd refuses a card that it is just powering, or whose last client it is not done
+ * with. False: it has refused too often.
+ */
+static bool ask_again(struct card *card, sd_event_time_handler_t handler)
+{
+	if (card->state != CARD_READING || card->refusals >= REFUSALS_MAX) {
+		card->refusals = 0;
+		return false;
+	}
+	if (card->refusals == 0)
+		log_info("%s: pcscd refused to reset the card; asking again",
+			 card_reader(card));
+	return start_timer(card, deadline_after(REFUSED_MS << card->refusals++),
+			   handler) >= 0;
 }
 
 /*
@@ -103,7 +144,7 @@ static void on_settled(void *context, bool done)
 		restart(card); /* too late: its helper was given up */
 	else if (done)
 		become_ready(card);
-	else
+	else if (!ask_again(card, on_settle_again))
 		fail(card, HYGIE_CARD_BUSY, held_exclusively);
 }
 
@@ -144,7 +185,7 @@ static void on_cleaned(void *context, bool done)
 	card->reset = NULL;
 	if (done)
 		restart(card);
-	else
+	else if (!ask_again(card, on_clean_again))
 		fail(card, HYGIE_CARD_BUSY, held_exclusively);
 }
 
