@@ -17,7 +17,7 @@
 
 #define REVIVE_US 1000000 /* a helper that dies while it waits is replaced so often */
 #define REFUSALS_MAX 5    /* of a reset by pcscd, one after the other */
-#define REFUSED_MS 50     /* until it is asked again, then twice as long each time */
+#define REFUSED_MS 50u    /* until it is asked again, then twice as long each time */
 #define LINGER_MS 3000    /* for a helper to reset the card and end */
 
 static void start_helper(struct card *card);
