@@ -92,23 +92,34 @@ static void restart(struct card *card)
 	start_helper(card);
 }
 
-static void start_reset(struct card *card, reset_callback callback);
-static void on_cleaned(void *context, bool done);
-static void on_settled(void *context, bool done);
-
-static int on_clean_again(sd_event_source *source, uint64_t usec, void *userdata)
+/* The reset goes on behind: reading goes on as soon as the other program lets go. */
+static int on_reset_timeout(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	(void)source;
 	(void)usec;
-	start_reset(userdata, on_cleaned);
+	fail(userdata, HYGIE_CARD_BUSY, "another program holds the reader");
 	return 0;
 }
 
-static int on_settle_again(sd_event_source *source, uint64_t usec, void *userdata)
+static void start_reset(struct card *card, reset_callback callback)
 {
+	const struct card_environment *environment = card->environment;
+
+	card->after_reset = callback;
+	if (start_timer(card, deadline_after(environment->settings->busy_deadline),
+			on_reset_timeout) < 0 ||
+	    reset_start(environment->loop, card->reader, RESET_CARD, callback, card,
+			&card->reset) < 0)
+		fail(card, HYGIE_FAULT, "no memory to reset the card");
+}
+
+static int on_reset_again(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct card *card = userdata;
+
 	(void)source;
 	(void)usec;
-	start_reset(userdata, on_settled);
+	start_reset(card, card->after_reset);
 	return 0;
 }
 
@@ -116,7 +127,7 @@ static int on_settle_again(sd_event_source *source, uint64_t usec, void *userdat
  * pcscd refuses a card that it is just powering, or whose last client it is not done
  * with. False: it has refused too often.
  */
-static bool ask_again(struct card *card, sd_event_time_handler_t handler)
+static bool ask_again(struct card *card)
 {
 	if (card->state != CARD_READING || card->refusals >= REFUSALS_MAX) {
 		card->refusals = 0;
@@ -126,7 +137,7 @@ static bool ask_again(struct card *card, sd_event_time_handler_t handler)
 		log_info("%s: pcscd refused to reset the card; asking again",
 			 card_reader(card));
 	return start_timer(card, deadline_after(REFUSED_MS << card->refusals++),
-			   handler) >= 0;
+			   on_reset_again) >= 0;
 }
 
 /*
@@ -144,28 +155,8 @@ static void on_settled(void *context, bool done)
 		restart(card); /* too late: its helper was given up */
 	else if (done)
 		become_ready(card);
-	else if (!ask_again(card, on_settle_again))
+	else if (!ask_again(card))
 		fail(card, HYGIE_CARD_BUSY, held_exclusively);
-}
-
-/* The reset goes on behind: reading goes on as soon as the other program lets go. */
-static int on_reset_timeout(sd_event_source *source, uint64_t usec, void *userdata)
-{
-	(void)source;
-	(void)usec;
-	fail(userdata, HYGIE_CARD_BUSY, "another program holds the reader");
-	return 0;
-}
-
-static void start_reset(struct card *card, reset_callback callback)
-{
-	const struct card_environment *environment = card->environment;
-
-	if (start_timer(card, deadline_after(environment->settings->busy_deadline),
-			on_reset_timeout) < 0 ||
-	    reset_start(environment->loop, card->reader, RESET_CARD, callback, card,
-			&card->reset) < 0)
-		fail(card, HYGIE_FAULT, "no memory to reset the card");
 }
 
 static void settle(struct card *card)
@@ -185,7 +176,7 @@ static void on_cleaned(void *context, bool done)
 	card->reset = NULL;
 	if (done)
 		restart(card);
-	else if (!ask_again(card, on_clean_again))
+	else if (!ask_again(card))
 		fail(card, HYGIE_CARD_BUSY, held_exclusively);
 }
 

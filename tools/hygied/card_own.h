@@ -28,8 +28,9 @@ struct card {
 	sd_event_source *timer;              /* of warming up, or of the login */
 	struct token_report incoming, token; /* being told; as of the last READY */
 	bool known;                          /* token holds something */
-	uint64_t revived;  /* monotonic: when a helper that died waiting was replaced */
-	unsigned refusals; /* of a reset, since one was done */
+	uint64_t revived; /* monotonic: when a helper that died waiting was replaced */
+	reset_callback after_reset; /* of the reset that was begun last */
+	unsigned refusals;          /* of a reset, since one was done */
 	enum hygie_outcome problem;
 	char detail[HYGIE_TEXT_MAX];
 	struct card_use use;
