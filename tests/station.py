@@ -122,6 +122,16 @@ class Station:
         process.send_signal(how)
         return process.wait(PATIENCE)
 
+    def kill_hygied(self):
+        """Whether it lives or not, and starts it anew, once nobody listens: a helper that was
+        about to be started when hygied died holds its socket until it is."""
+        self.stop_hygied(signal.SIGKILL)
+        deadline = time.monotonic() + PATIENCE
+        while is_served():
+            assert time.monotonic() < deadline, "hygied's socket is served"
+            time.sleep(0.001)
+        self.start_hygied()
+
     def stop(self):
         self.stop_hygied()
         if self.pcscd:
@@ -256,6 +266,14 @@ class Station:
 def rival():
     """A PC/SC context of another program on the same readers."""
     return scard.Context()
+
+
+def is_served():
+    try:
+        connect().close()
+    except OSError:
+        return False
+    return True
 
 
 def connect(path=SOCKET):

@@ -8,6 +8,7 @@
  *	cycle COUNT MODULE SERVICE USER ANSWER [USER ANSWER]...
  */
 #include "hosts/host.h"
+#include "own_pages.h"
 
 #include <dirent.h>
 #include <dlfcn.h>
@@ -15,7 +16,6 @@
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #define CODES 64
 
@@ -48,24 +48,6 @@ static long count_mappings(void)
 		count += c == '\n';
 	(void)fclose(file);
 	return count;
-}
-
-/*
- * Pages of its own: counted in the page tables. statm is off by up to 32 a processor
- * (Linux 6.2 and later), and what is mapped from files comes and goes.
- */
-static long own_pages(void)
-{
-	FILE *file = fopen("/proc/self/smaps_rollup", "re");
-	char line[256];
-	long kilobytes = -1;
-
-	while (file && kilobytes < 0 && fgets(line, sizeof(line), file))
-		(void)sscanf(line, "Anonymous: %ld kB", &kilobytes);
-	if (kilobytes < 0)
-		host_fail("/proc/self/smaps_rollup");
-	(void)fclose(file);
-	return kilobytes * 1024 / sysconf(_SC_PAGESIZE);
 }
 
 static struct footprint footprint_now(void)

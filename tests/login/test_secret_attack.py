@@ -2,17 +2,15 @@
 """What an attacker makes of the login secrets: envelopes exchanged, damaged or left where others
 write, and people who ask for another's. Nothing is given then, and nobody is locked out."""
 import os
-import signal
 import subprocess
 import threading
 
 import pytest
 
 import pamclient as pam
-import processes
 import station as st
-from attack import eventually
 from secretsite import FOLDER, GIVEN, SHAPE, file_of, site_at, uid_of
+from traced import traced
 
 PEER, GROUP = "secret-db", "secret-users"
 CONFIG = "[peers]\n%s = %s\n" % (PEER, GROUP)
@@ -299,24 +297,14 @@ def test_card_that_is_revoked_after_its_pin_gets_neither_login_nor_secret(site, 
     site.enrol("alice")
 
 
-CALLS = "openat,write,fsync,rename,unlink,fchmod,mkdir,sendmsg,sendto"
-
-
 def killed_at(site, call, *words):
     """hygied does that command, and is killed at that call of those that change something (0: at
     none). How many there were."""
-    pid, log = site.station.hygied.pid, site.home / "strace"
-    inject = ["-e", "inject=%s:signal=KILL:when=%d" % (CALLS, call)] if call else []
-    with subprocess.Popen(["strace", "-qq", "-p", str(pid), "-o", str(log), "-e", "trace=" + CALLS,
-                           *inject]) as tracer:
-        eventually(lambda: processes.status(pid)["TracerPid"] != "0", "traced")
+    with traced(site.station.hygied.pid, site.home / "strace", call) as calls:
         site.secret(*words, check=False)
-        tracer.terminate()
     if call:
-        site.station.stop_hygied(signal.SIGKILL)
-        eventually(lambda: not is_served(), "hygied's socket is served")
-        site.station.start_hygied()
-    return len(log.read_text().splitlines())
+        site.station.kill_hygied()
+    return len(calls)
 
 
 def secrets_there(site):
@@ -355,11 +343,3 @@ def test_kill_at_any_call_leaves_the_old_secret_or_the_new_one(site, words):
         if not file_of("alice").exists():
             site.enable()
         assert SHAPE.fullmatch(site.login()[1])
-
-
-def is_served():
-    try:
-        st.connect().close()
-    except OSError:
-        return False
-    return True

@@ -13,6 +13,8 @@
  * scan counts the copies of the first answer, a hidden one, in writable
  * memory.
  */
+#include "own_pages.h"
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -311,21 +313,6 @@ static int run_threads(const struct run *run)
 	(void)pthread_join(threads[0], NULL);
 	(void)pthread_join(threads[1], NULL);
 	return 0;
-}
-
-/* Of its own, as the page tables have it: statm counts roughly (Linux 6.2 and later). */
-static long own_pages(void)
-{
-	FILE *file = fopen("/proc/self/smaps_rollup", "re");
-	char line[256];
-	long kilobytes = -1;
-
-	while (file && kilobytes < 0 && fgets(line, sizeof(line), file))
-		(void)sscanf(line, "Anonymous: %ld kB", &kilobytes);
-	if (kilobytes < 0)
-		abort();
-	(void)fclose(file);
-	return kilobytes * 1024 / sysconf(_SC_PAGESIZE);
 }
 
 static int reload(const char *module, unsigned times)

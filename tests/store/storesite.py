@@ -10,7 +10,7 @@ import threading
 
 import station as st
 import certificates as c
-from keeping import Keeper, until
+from keeping import Keeper
 
 STORES = pathlib.Path("/var/lib/hygie/store")
 STORE = STORES / "records"
@@ -24,14 +24,6 @@ def run(*words, data=None):
     done = subprocess.run([str(word) for word in words], input=data, capture_output=True,
                           check=False)
     return done.returncode, done.stdout
-
-
-def is_served():
-    try:
-        st.connect().close()
-    except OSError:
-        return False
-    return True
 
 
 class Site:
@@ -138,11 +130,8 @@ class Site:
         return self
 
     def kill_hygied(self):
-        """And starts it anew, once nobody listens: a helper that was about to be started
-        when hygied died holds its socket until it is."""
-        self.station.stop_hygied(signal.SIGKILL)
-        until(lambda: not is_served(), "hygied's socket is served")
-        self.station.start_hygied()
+        """And starts it anew."""
+        self.station.kill_hygied()
         self.reap()
 
     @staticmethod

@@ -12,7 +12,7 @@ import pytest
 import station as st
 from dialogue import Dialogue
 from keeping import until
-from reencrypting import (OLD, STAGE, STOP, Sides, arm, census, end_of, fill, halting, held,
+from reencrypting import (OLD, STAGE, STOP, arm, census, end_of, fill, halting, held,
                           is_stopped, opens, reencrypt, seen)
 from storesite import KEYS, STORE, STORES, run, site_at
 
@@ -23,13 +23,6 @@ MIDST = 12  # a call of the command that copies
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     yield from site_at(tmp_path_factory.mktemp("site"))
-
-
-@pytest.fixture(scope="module")
-def sides():
-    made = Sides()
-    yield made
-    made.end()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import time
 import pytest
 
 import station as st
-from reencrypting import OLD, STAGE, Sides, begun, census, end_of, held, reencrypt, seen
+from reencrypting import OLD, STAGE, begun, census, end_of, held, reencrypt, seen
 from storesite import STORE, run, site_at
 
 BAIT = pathlib.Path("/etc/bait")
@@ -24,13 +24,6 @@ exec(sys.argv[2])
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     yield from site_at(tmp_path_factory.mktemp("site"))
-
-
-@pytest.fixture(scope="module")
-def sides():
-    made = Sides()
-    yield made
-    made.end()
 
 
 @pytest.fixture

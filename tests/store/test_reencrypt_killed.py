@@ -16,7 +16,7 @@ import time
 import pytest
 
 from keeping import until
-from reencrypting import (NEVER, OLD, STAGE, STOP, Sides, arm, begun, calls, census, end_of, fill, halting,
+from reencrypting import (NEVER, OLD, STAGE, STOP, arm, begun, calls, census, end_of, fill, halting,
                           held, is_stopped, opens, reencrypt, seen)
 from storesite import STORE, STORES, run, site_at
 
@@ -35,13 +35,6 @@ def site(tmp_path_factory):
     site.station.start_hygied(halting(DAEMON))
     yield site
     next(made, None)
-
-
-@pytest.fixture(scope="module")
-def sides():
-    made = Sides()
-    yield made
-    made.end()
 
 
 @pytest.fixture
