@@ -82,17 +82,24 @@ def login(machine, card, service, mounts=None, point=None):
 
 
 def alone(machine, store, mounts):
-    """gocryptfs by itself: from its start to the mount."""
+    """gocryptfs by itself: from its start to the mount. It looks at what it has mounted, and can be
+    unmounted when it says that it is ready."""
     process = machine.start_aside(
-        "sh", "-c", "read go; exec gocryptfs -fg -q -nosyslog -allow_other -passfile /run/secret "
-        "'%s/cipher' '%s'" % (store.folder, store.mount), stdin=subprocess.PIPE)
+        "sh", "-c", "read go; exec gocryptfs -fg -nosyslog -allow_other -passfile /run/secret "
+        "'%s/cipher' '%s'" % (store.folder, store.mount), stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     began = time.monotonic() * 1000
     process.stdin.write(b"\n")
     process.stdin.flush()
     took = mounts.wait(store.mount) - began
+    said = b""
+    while b"mounted and ready" not in said:
+        line = process.stdout.readline()
+        if not line:
+            raise RuntimeError("gocryptfs: " + said.decode(errors="replace"))
+        said += line
     machine.run("umount", store.mount)
-    process.wait(mc.PATIENCE)
-    process.stdin.close()
+    process.communicate(timeout=mc.PATIENCE)
     return took
 
 
