@@ -119,16 +119,21 @@ class Machine:
             self.wait_until(self.cgroup_is_gone, "to leave its cgroup")
 
     def wait_end(self, timeout):
-        """Also reaps processes of the machine that fell to us: while one is left, it cannot end."""
         deadline = time.monotonic() + timeout
         while self.process.poll() is None and time.monotonic() < deadline:
-            for child in pathlib.Path("/proc/self/task/%d/children" % os.getpid()).read_text().split():
-                if int(child) != self.process.pid:
-                    with contextlib.suppress(ChildProcessError):
-                        os.waitpid(int(child), os.WNOHANG)
+            self.reap()
             time.sleep(0.02)
 
+    def reap(self):
+        """Processes of the machine that fell to us, or that a test which failed has left: while one
+        is not asked for its end, neither the machine nor its cgroup goes."""
+        for child in pathlib.Path("/proc/self/task/%d/children" % os.getpid()).read_text().split():
+            if not self.process or int(child) != self.process.pid:
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(int(child), os.WNOHANG)
+
     def cgroup_is_gone(self):
+        self.reap()
         for folder, _, _ in os.walk(self.cgroup, topdown=False):
             with contextlib.suppress(OSError):
                 os.rmdir(folder)
