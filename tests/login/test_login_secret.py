@@ -262,6 +262,34 @@ def test_list_is_for_root_and_each_persons_own(site):
     assert plain.stdout.splitlines()[0].startswith("secret\talice\ton\t")
 
 
+def test_list_has_the_secrets_of_whom_a_new_registry_does_not_know(site):
+    """The registry was lost: the card is enrolled again, and opens what it opened."""
+    site.enable()
+    site.enable("bob")
+    site.secret("disable", "bob")
+    secret = site.opened("alice")[0]
+    site.station.stop_hygied()
+    for path in st.REGISTRY.parent.glob("registry.db*"):
+        path.unlink()
+    site.station.start_hygied()
+    try:
+        (alice, bob), cards = (site.secret("list")[1][word] for word in ("secrets", "cards"))
+        assert (alice["user"], alice["state"], cards) == ("alice", "on", [])
+        assert "No card of this user is enrolled" in alice["problem"]
+        assert (bob["user"], bob["state"]) == ("bob", "off") and "problem" not in bob
+        assert [one["user"] for one in site.secret("list", uid=uid_of("bob"))[1]["secrets"]] == ["bob"]
+        FOLDER.chmod(0o722)
+        status, said, _ = site.secret("list", check=False)
+        assert status != 0 and str(FOLDER) in said["text"]
+        FOLDER.chmod(0o700)
+    finally:
+        for name in ("alice", "bob"):
+            site.enrol(name)
+    assert "problem" not in site.state_of() and site.cards_of() == {"alice": "in"}
+    with site.card():
+        assert site.login()[1] == secret
+
+
 def test_secret_costs_the_card_four_exchanges_at_most(site):
     counts = []
     with site.card() as card:

@@ -313,6 +313,45 @@ static void names_that_are_none_have_no_file(void **state)
 	assert_int_equal(look(state, USER ".cms", SECRET_ON), -ENOENT);
 }
 
+static int note_user(void *context, const char *user)
+{
+	char *told = context;
+
+	strcat(told, user);
+	strcat(told, " ");
+	return strcmp(user, "last") == 0 ? 7 : 0;
+}
+
+static int tell_users(void **state, char ret_told[256])
+{
+	ret_told[0] = '\0';
+	return secret_files_each(folder_of(state), note_user, ret_told, NULL);
+}
+
+/* Whoever the registry may know: by what lies there, each user once. */
+static void each_user_who_has_one_is_told_once(void **state)
+{
+	char told[256];
+
+	assert_int_equal(tell_users(state, told), 0);
+	assert_string_equal(told, "");
+	put(state, USER, SECRET_ON);
+	put(state, USER ".d", SECRET_ON);
+	put(state, USER, SECRET_OFF);
+	put(state, "bob", SECRET_OFF);
+	put(state, "carol", SECRET_OLD);
+	assert_int_equal(symlink("nowhere", scratch_path(state, "secret/dan.cms")), 0);
+	assert_int_equal(symlink("nowhere", scratch_path(state, "secret/.cms")), 0);
+	assert_int_equal(symlink("nowhere", scratch_path(state, "secret/-e.cms")), 0);
+	assert_int_equal(tell_users(state, told), 0);
+	assert_string_equal(told, USER " " USER ".d bob dan ");
+	put(state, "last", SECRET_ON);
+	put(state, "later", SECRET_ON);
+	assert_int_equal(tell_users(state, told), 7);
+	assert_int_equal(chmod(scratch_path(state, "secret"), 0770), 0);
+	assert_int_equal(tell_users(state, told), -EPERM);
+}
+
 static void what_others_may_have_written_is_not_read(void **state)
 {
 	const char *folder = scratch_path(state, "secret");
@@ -357,6 +396,7 @@ int main(void)
 		scratch_test(a_file_comes_back_and_changes_its_place),
 		scratch_test(what_lay_in_a_place_is_spared),
 		scratch_test(names_that_are_none_have_no_file),
+		scratch_test(each_user_who_has_one_is_told_once),
 		scratch_test(what_others_may_have_written_is_not_read),
 		scratch_test(what_is_no_envelope_is_told),
 	};

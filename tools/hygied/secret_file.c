@@ -7,10 +7,13 @@
 #include "hygied/store_file.h"
 #include "libhygie/durable.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define FOLDER "secret"
 #define NAME_SIZE (STORE_NAME_MAX + 16)
@@ -69,6 +72,63 @@ int secret_file_load(const char *home, const char *user, enum secret_place place
 	*ret_file = file;
 	file = NULL;
 	return 0;
+}
+
+/* The user whose file that is, if it is one in that place. */
+static bool user_read(const char *name, enum secret_place place,
+		      char ret_user[STORE_NAME_MAX + 1])
+{
+	size_t length = strlen(name), tail = strlen(suffixes[place]);
+
+	if (length <= tail || length - tail > STORE_NAME_MAX ||
+	    strcmp(name + length - tail, suffixes[place]) != 0)
+		return false;
+	memcpy(ret_user, name, length - tail);
+	ret_user[length - tail] = '\0';
+	return envelope_name_is_valid(ret_user);
+}
+
+static int by_byte(const struct dirent **one, const struct dirent **other)
+{
+	return strcmp((*one)->d_name, (*other)->d_name);
+}
+
+/* Each user once: what was put aside does not count beside one in use. */
+static int call_with_user(int folder, const char *name, secret_user_callback callback,
+			  void *context)
+{
+	char user[STORE_NAME_MAX + 1], on[NAME_SIZE];
+
+	if (user_read(name, SECRET_ON, user))
+		return callback(context, user);
+	if (!user_read(name, SECRET_OFF, user) || name_make(user, SECRET_ON, on) < 0 ||
+	    faccessat(folder, on, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
+	return callback(context, user);
+}
+
+int secret_files_each(const char *home, secret_user_callback callback, void *context,
+		      struct file_error *ret_error)
+{
+	struct dirent **entries = NULL;
+	char path[STORE_PATH_SIZE];
+	int count, fd = -1, r;
+
+	r = store_path(home, FOLDER, NULL, path);
+	if (r == 0)
+		r = trusted_folder_open(path, geteuid(), &fd, ret_error);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	count = scandirat(fd, ".", &entries, NULL, by_byte);
+	r = count < 0 ? -errno : 0;
+	for (int i = 0; i < count; i++) {
+		if (r == 0)
+			r = call_with_user(fd, entries[i]->d_name, callback, context);
+		free(entries[i]);
+	}
+	free(entries);
+	(void)close(fd);
+	return r;
 }
 
 void secret_file_free(struct secret_file *file)

@@ -41,6 +41,15 @@ define_cleanup(cleanup_secret_file_function, struct secret_file, secret_file_fre
 	int secret_file_save(const char *home, const char *user, enum secret_place place,
 			     const void *der, size_t size) must_check;
 
+/*
+ * Calls back for each user who has one in use or put aside, by name, until a callback
+ * returns other than 0, which is then returned. Without the folder there is none. The names
+ * are files': the user may be unknown here. Errors as secret_file_load, for the folder.
+ */
+typedef int (*secret_user_callback)(void *context, const char *user);
+int secret_files_each(const char *home, secret_user_callback callback, void *context,
+		      struct file_error *ret_error) must_check;
+
 /* Gives a file another place; what lay there is spared. 0; -ENOENT; an errno. */
 int secret_file_move(const char *home, const char *user, enum secret_place from,
 		     enum secret_place to) must_check;

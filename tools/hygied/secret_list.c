@@ -15,12 +15,18 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The enrolments come by user: those of one are looked at one after the other. */
+/*
+ * The enrolments come by user: those of one are looked at one after the other. Then come
+ * the files of users of whom the registry knows no card: it may be lost, or be another.
+ */
 struct listing {
 	struct peer *peer;
+	struct registry *registry;
 	const char *only; /* NULL: all users */
 	char user[HYGIE_USER_MAX];
 	struct secret_file *file; /* of that user; NULL: none, or it cannot be read */
+	size_t told;              /* secrets, of all users */
+	size_t cards;             /* of that user in the registry, revoked ones, too */
 	size_t own;               /* recipients that are, or were, cards of his */
 	size_t opening;           /* of them, cards that are enrolled now */
 };
@@ -37,6 +43,7 @@ static void send_secret(struct listing *listing, const char *state, const char *
 		wire_add_u64(item, TAG_SINCE, (uint64_t)listing->file->since);
 	if (problem)
 		wire_add_string(item, TAG_TEXT, problem);
+	listing->told++;
 	peer_send(listing->peer, item);
 }
 
@@ -47,7 +54,11 @@ static void user_end(struct listing *listing)
 
 	if (!listing->file)
 		return;
-	if (listing->opening == 0)
+	if (listing->cards == 0)
+		problem = N_(
+			"No card of this user is enrolled. Enrol one that opened it, by "
+			"\"hygie enroll USER\": it opens it again.");
+	else if (listing->opening == 0)
 		problem = N_("None of the user's cards opens it: \"hygie secret enable "
 			     "--new\" makes another one.");
 	else if (listing->own < envelope_recipient_count(listing->file->envelope))
@@ -66,12 +77,13 @@ static void user_begin(struct listing *listing, const char *user)
 
 	user_end(listing);
 	(void)snprintf(listing->user, sizeof(listing->user), "%s", user);
-	listing->own = listing->opening = 0;
+	listing->cards = listing->own = listing->opening = 0;
 	r = secret_file_load(SECRET_HOME, user, SECRET_ON, &listing->file, &error);
+	if (r == -ENOENT)
+		r = secret_file_load(SECRET_HOME, user, SECRET_OFF, &aside, &error);
 	if (r < 0 && r != -ENOENT) {
 		send_secret(listing, "broken", error.text);
-	} else if (r == -ENOENT &&
-		   secret_file_load(SECRET_HOME, user, SECRET_OFF, &aside, NULL) == 0) {
+	} else if (aside) {
 		listing->file = aside;
 		send_secret(listing, "off", NULL);
 		listing->file = NULL;
@@ -116,6 +128,7 @@ static int on_enrolment(void *context, const struct enrolment *enrolment)
 		return 0;
 	if (strcmp(listing->user, enrolment->user) != 0)
 		user_begin(listing, enrolment->user);
+	listing->cards++;
 	if (!listing->file || !enrolment->has_store_key)
 		return 0;
 	in = is_in(listing, enrolment);
@@ -128,10 +141,43 @@ static int on_enrolment(void *context, const struct enrolment *enrolment)
 	return 0;
 }
 
+/* One who was not told with the enrolments. */
+static int on_file(void *context, const char *user)
+{
+	struct listing *listing = context;
+	enum enrolment_state known;
+	int r;
+
+	if (listing->only && strcmp(listing->only, user) != 0)
+		return 0;
+	r = registry_user_state(listing->registry, user, &known);
+	if (r < 0 || known != 0)
+		return r;
+	user_begin(listing, user);
+	user_end(listing);
+	return 0;
+}
+
+/* A folder that cannot be used was told with each user, unless the registry has none. */
+static void files_tell(struct listing *listing)
+{
+	struct file_error error = { "" };
+	const char *detail = error.text;
+	int r = secret_files_each(SECRET_HOME, on_file, listing, &error);
+
+	if (r < 0 && listing->told == 0 && error.text[0])
+		peer_finish_text(listing->peer, HYGIE_BROKEN_SETUP, TEXT_SECRET_BROKEN,
+				 &detail, 1);
+	else if (r < 0 && !error.text[0])
+		peer_finish(listing->peer, HYGIE_BROKEN_SETUP, NULL);
+	else
+		peer_finish(listing->peer, HYGIE_OK, NULL);
+}
+
 void request_secret_list(struct hygied *hygied, struct peer *peer,
 			 const struct wire_message *request)
 {
-	struct listing listing = { .peer = peer };
+	struct listing listing = { .peer = peer, .registry = hygied->registry };
 	char own[HYGIE_USER_MAX];
 	int r;
 
@@ -145,5 +191,8 @@ void request_secret_list(struct hygied *hygied, struct peer *peer,
 	}
 	r = registry_list(hygied->registry, on_enrolment, &listing);
 	user_end(&listing);
-	peer_finish(peer, r < 0 ? HYGIE_BROKEN_SETUP : HYGIE_OK, NULL);
+	if (r < 0)
+		peer_finish(peer, HYGIE_BROKEN_SETUP, NULL);
+	else
+		files_tell(&listing);
 }
