@@ -268,6 +268,7 @@ def test_put_aside_after_the_pin_went_to_the_card_it_is_not_given(site, first_de
         secret = site.login()[1]
         code, found, _ = login_while(site, card, first_decryption, lambda: site.secret("disable", "alice"))
         assert (code, found) == (pam.PAM_SUCCESS, "unset") and not file_of("alice").exists()
+        assert site.audited("secret-open", "it was put aside or removed while the card was at work")
         site.enable()
         assert login_while(site, card, first_decryption, lambda: None)[:2] == (pam.PAM_SUCCESS, secret)
 
@@ -281,6 +282,7 @@ def test_replaced_after_the_pin_went_to_the_card_it_is_neither_given_nor_sealed(
         code, found, _ = login_while(site, card, first_decryption, lambda: site.enable("alice", "--new"))
         assert (code, found) == (pam.PAM_SUCCESS, "unset")
         new = site.opened("alice")
+        assert site.audited("secret-open", "it was replaced while the card was at work")
         assert new[1].split()[2] == "1" and site.opened("alice-two")[0] == new[0]
         assert site.login()[1] == new[0]
     site.station.run("revoke", site.card_id("alice-two"))

@@ -137,15 +137,22 @@ const struct card_task *secret_plan_task(const struct secret_plan *plan)
 	return plan->has_task ? &plan->task : NULL;
 }
 
-/* The PIN took its time: what root put aside or replaced meanwhile is not given. */
-static int stands_still(const struct secret_plan *plan)
+/* The card took its time: what root put aside or replaced meanwhile is not given. */
+static bool stands_still(struct secret_plan *plan)
 {
 	cleanup_secret_file struct secret_file *now = NULL;
-	int r = secret_file_load(plan->home, plan->user, SECRET_ON, &now, NULL);
+	struct file_error error = { "" };
+	int r = secret_file_load(plan->home, plan->user, SECRET_ON, &now, &error);
 
-	if (r < 0)
-		return r;
-	return secret_file_equals(plan->file, now) ? 0 : -ESTALE;
+	if (r == 0 && secret_file_equals(plan->file, now))
+		return true;
+	if (r == 0)
+		complain(plan, "it was replaced while the card was at work");
+	else if (r == -ENOENT)
+		complain(plan, "it was put aside or removed while the card was at work");
+	else
+		complain(plan, error.text[0] ? error.text : error_text(-r));
+	return false;
 }
 
 /* One that was made for cards that are not his any more, or not for all of them. */
@@ -189,12 +196,9 @@ struct secret *secret_plan_take(struct secret_plan *plan, struct registry *regis
 
 	if (plan->has_task && given && secret_size(given) == 0)
 		complain(plan, "the card did not decrypt it, or had no time left");
-	if (!plan->problem[0]) {
-		r = stands_still(plan);
-		if (r == 0 && given)
-			r = envelope_open(plan->file->envelope, &plan->found, given,
-					  &expected, &opened);
-	}
+	if (!plan->problem[0] && stands_still(plan) && given)
+		r = envelope_open(plan->file->envelope, &plan->found, given, &expected,
+				  &opened);
 	if (opened.verdict == ENVELOPE_OPEN) {
 		seal_anew(plan, registry, &opened);
 		return opened.secret;
