@@ -406,6 +406,34 @@ def test_check_tells_what_is_wrong_and_where(name):
     assert "%s:%d: %s: " % (PAM / "own-door", line, severity) in done.stdout
 
 
+CONF = pathlib.Path("/etc/hygie/hygie.conf")
+
+
+@pytest.fixture
+def secret_services():
+    """Sets [secret] services; it is gone after the test."""
+    yield lambda text: CONF.write_text("[secret]\nservices = %s\n" % text)
+    CONF.unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("options", ["", " try_first_pass", " nullok use_first_pass"])
+def test_check_tells_which_line_takes_a_login_secret_for_the_password(secret_services, options):
+    service("auth required pam_hygie.so", "auth required pam_unix.so" + options)
+    secret_services("login")
+    assert as_json("check")[1]["findings"] == []  # no secret is given there
+    secret_services("login own-door")
+    status, value = as_json("check")
+    (found,) = value["findings"]
+    place = str(PAM / "own-door")
+    assert (status, found["file"], found["line"], found["severity"]) == (0, place, 2, "warning")
+    assert "own-door refuses whoever has a login secret" in found["text"]
+    assert "above that of pam_hygie (%s:1)" % place in found["text"]
+    assert "leave own-door out" in found["text"]
+    assert ("without use_first_pass" in found["text"]) == ("use_first_pass" in options)
+    service("auth required pam_unix.so", "auth required pam_hygie.so")
+    assert not [f for f in as_json("check")[1]["findings"] if "login secret" in f["text"]]
+
+
 def test_check_finds_nothing_in_what_debian_and_we_ship():
     assert as_json("check")[1]["findings"] == []
     assert hygie("enable").returncode == 0

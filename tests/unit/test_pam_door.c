@@ -112,6 +112,59 @@ static void card_behind_a_password_counts_as_both(void **state)
 	assert_true(door.asked);
 }
 
+/* PAM_AUTHTOK after the card is the login secret, where there is one. */
+static void module_that_takes_a_login_secret_for_the_password_is_found(void **state)
+{
+	static const struct {
+		const char *text;
+		unsigned line; /* 0: none is */
+	} rows[] = {
+		{ "auth required pam_hygie.so\nauth required pam_unix.so\n", 2 },
+		{ "auth required pam_hygie.so\nauth required pam_unix.so try_first_pass\n",
+		  2 },
+		{ "auth required pam_hygie.so\nauth required pam_sss.so x use_first_pass\n",
+		  2 },
+		{ "auth required pam_hygie.so\nauth sufficient pam_unix.so\n"
+		  "auth required pam_deny.so\n",
+		  2 },
+		{ "auth requisite pam_unix.so\nauth required pam_hygie.so\n"
+		  "auth required pam_sss.so use_first_pass\n",
+		  3 },
+		/* Asks again; asks in any case; comes before; is not needed; not reached. */
+		{ "auth required pam_hygie.so\nauth required pam_sss.so try_first_pass\n",
+		  0 },
+		{ "auth required pam_hygie.so\n"
+		  "auth required pam_sss.so not_use_first_pass use_first_passes\n",
+		  0 },
+		{ "auth required pam_unix.so\nauth required pam_hygie.so\n", 0 },
+		{ "auth required pam_hygie.so\nauth optional pam_unix.so\n", 0 },
+		{ "auth sufficient pam_hygie.so\nauth required pam_unix.so\n", 0 },
+		{ "auth [success=1 default=ignore] pam_hygie.so\n"
+		  "auth requisite pam_unix.so use_first_pass\nauth required pam_permit.so\n",
+		  0 },
+		{ "auth requisite pam_deny.so\nauth required pam_hygie.so\n"
+		  "auth required pam_unix.so\n",
+		  0 },
+	};
+
+	for (size_t i = 0; i < array_size(rows); i++) {
+		const struct pam_place place = { { ((struct scratch *)*state)->path } };
+		cleanup_pam_findings struct pam_findings findings = { 0 };
+		cleanup_pam_stack struct pam_stack stack = { 0 };
+		cleanup_pam_door struct pam_door door = { 0 };
+		unsigned line;
+
+		(void)scratch_text(state, "door", rows[i].text);
+		assert_int_equal(
+			pam_stack_read(&place, "door", PAM_KIND_AUTH, &findings, &stack),
+			0);
+		assert_int_equal(pam_door_judge(&stack, "door", &door), 0);
+		line = door.takes_secret ? door.takes_secret->line : 0;
+		if (line != rows[i].line)
+			fail_msg("row %zu: line %u", i, line);
+	}
+}
+
 static const char start[] =
 	"# here are the per-package modules (the \"Primary\" block)\n";
 static const char middle[] =
@@ -189,6 +242,7 @@ int main(void)
 		with_scratch(required_door_names_each_exempt_once),
 		with_scratch(exempt_line_that_jumps_wrong_exempts_nobody),
 		with_scratch(card_behind_a_password_counts_as_both),
+		with_scratch(module_that_takes_a_login_secret_for_the_password_is_found),
 		with_scratch(what_pam_auth_update_wrote_is_its_own),
 		with_scratch(every_edit_that_it_would_not_merge_is_told),
 	};

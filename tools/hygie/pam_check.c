@@ -5,6 +5,7 @@
  */
 #include "command.h"
 #include "display.h"
+#include "libhygie/settings.h"
 #include "pam_door.h"
 #include "pam_managed.h"
 #include "pam_report.h"
@@ -130,6 +131,28 @@ static void door_check(const struct pam_stack *stack, const struct pam_line *our
 			"exempt root and the group " PAM_EXEMPT_GROUP);
 }
 
+/* Where login secrets are given, the password's module after ours may take one for it. */
+static void secret_check(const struct pam_line *ours, const char *service,
+			 const struct pam_door *door, struct pam_findings *findings)
+{
+	const struct pam_line *line = door->takes_secret;
+	char module[64];
+
+	if (!line)
+		return;
+	pam_line_module_name(line, module, sizeof(module));
+	pam_findings_add(
+		findings, PAM_WARNING, line->file, line->line,
+		"service %s refuses whoever has a login secret here: after the "
+		"card %s takes that for the password, and does not ask. Put this "
+		"line above that of pam_hygie (%s:%u)%s, or leave %s out of "
+		"services under [secret] in hygie.conf",
+		service, module, ours->file, ours->line,
+		pam_line_has_argument(line, "use_first_pass") ? ", without use_first_pass"
+							      : "",
+		service);
+}
+
 static void way_back_check(const struct pam_line *ours, const struct pam_door *door,
 			   struct pam_findings *findings)
 {
@@ -166,7 +189,8 @@ static void session_check(const struct pam_stack *stack, struct pam_findings *fi
 				 "here. \"optional\" would let it in");
 }
 
-static int service_check(const char *service, struct pam_findings *findings)
+static int service_check(const struct settings *settings, const char *service,
+			 struct pam_findings *findings)
 {
 	int r = 0;
 
@@ -191,6 +215,8 @@ static int service_check(const char *service, struct pam_findings *findings)
 			return r;
 		door_check(&stack, ours, service, &door, findings);
 		way_back_check(ours, &door, findings);
+		if (settings_gives_secret(settings, service))
+			secret_check(ours, service, &door, findings);
 	}
 	return 0;
 }
@@ -252,17 +278,22 @@ int command_pam_check(const struct options *options)
 {
 	cleanup_pam_findings struct pam_findings findings = { 0 };
 	cleanup_json json_t *services = pam_services(&pam_place_system);
+	struct config_errors errors = { 0 };
+	struct settings settings;
 	const json_t *service;
 	size_t i;
 
 	if (!services)
 		return output_fault(options);
+	/* Mistakes in it are told by "hygie config check". */
+	if (settings_load(NULL, &settings, &errors) < 0)
+		settings_default(&settings);
 	/* Without pam-auth-update (another distribution) there is nothing to edit. */
 	if (access("/usr/sbin/pam-auth-update", F_OK) == 0)
 		pam_managed_check(&pam_managed_system, &findings);
 	json_array_foreach(services, i, service)
 	{
-		if (service_check(json_string_value(service), &findings) < 0)
+		if (service_check(&settings, json_string_value(service), &findings) < 0)
 			return output_fault(options);
 	}
 	return findings.incomplete ? output_fault(options)

@@ -15,6 +15,7 @@ struct guess {
 	const char *service;
 	struct pam_person person;
 	int card, password;
+	bool secret;                     /* a right card hands one on as PAM_AUTHTOK */
 	struct pam_door *door;           /* where the run is noted */
 	size_t turn;                     /* modules asked so far */
 	size_t card_turn, password_turn; /* when each was asked first; 0: never */
@@ -51,6 +52,29 @@ static bool module_is_other_proof(const struct pam_line *line)
 	return false;
 }
 
+/*
+ * Whether a PAM_AUTHTOK that is no password ends in a refusal: pam_unix asks only where there
+ * is none, whatever its arguments; with try_first_pass the others ask again.
+ */
+static bool module_trusts_authtok(const struct pam_line *line)
+{
+	return pam_line_calls(line, "pam_unix") ||
+	       pam_line_has_argument(line, "use_first_pass");
+}
+
+/* What a password module says; the password is right, if it is asked for. */
+static int password_answer(struct guess *guess, const struct pam_line *line)
+{
+	struct pam_door *door = guess->door;
+
+	guess->password_turn = guess->password_turn ? guess->password_turn : guess->turn;
+	if (!guess->secret || guess->card_turn == 0 || !module_trusts_authtok(line))
+		return guess->password;
+	if (!door->takes_secret)
+		door->takes_secret = line;
+	return PAM_AUTH_ERR;
+}
+
 static int guess_answer(const struct pam_line *line, void *context)
 {
 	struct guess *guess = context;
@@ -61,11 +85,8 @@ static int guess_answer(const struct pam_line *line, void *context)
 		guess->card_turn = guess->card_turn ? guess->card_turn : guess->turn;
 		return guess->card;
 	}
-	if (module_is_password(line)) {
-		guess->password_turn =
-			guess->password_turn ? guess->password_turn : guess->turn;
-		return guess->password;
-	}
+	if (module_is_password(line))
+		return password_answer(guess, line);
 	if (pam_line_calls(line, "pam_succeed_if"))
 		return pam_person_passes(&guess->person, guess->service, line->arguments)
 			       ? PAM_SUCCESS
@@ -134,6 +155,17 @@ static int door_find_exempt(struct guess *guess)
 	return r;
 }
 
+/* Whether who has card and password is let in, but not with a login secret, too. */
+static void door_try_secret(struct guess *guess)
+{
+	bool opens = guess_opens(guess, PAM_SUCCESS, PAM_SUCCESS);
+
+	guess->secret = true;
+	if (guess_opens(guess, PAM_SUCCESS, PAM_SUCCESS) == opens)
+		guess->door->takes_secret = NULL;
+	guess->secret = false;
+}
+
 /* What an ordinary person meets. */
 static void door_try(struct guess *guess)
 {
@@ -175,6 +207,7 @@ int pam_door_judge(const struct pam_stack *stack, const char *service,
 	if (!door.reached)
 		return -ENOMEM;
 	door_try(&guess);
+	door_try_secret(&guess);
 	r = door_find_exempt(&guess);
 	if (r < 0)
 		return r;

@@ -34,6 +34,11 @@ struct pam_door {
 	/* A required card is not asked of these: "root", "@GROUP"; malloc'ed. */
 	char *exempt[PAM_EXEMPT_MAX];
 	size_t exempt_count;
+	/*
+	 * What would take a login secret (PAM_AUTHTOK after a right card) for the password,
+	 * and so refuse who has one. Borrowed from the stack; NULL: nothing.
+	 */
+	const struct pam_line *takes_secret;
 	bool *reached; /* one for each line: somebody comes there; malloc'ed */
 };
 

@@ -304,3 +304,17 @@ bool pam_line_calls(const struct pam_line *line, const char *module)
 	pam_line_module_name(line, name, sizeof(name));
 	return strcmp(name, module) == 0;
 }
+
+bool pam_line_has_argument(const struct pam_line *line, const char *argument)
+{
+	size_t length = strlen(argument);
+
+	for (const char *word = line->arguments; *word != '\0';) {
+		size_t end = strcspn(word, " ");
+
+		if (end == length && strncmp(word, argument, length) == 0)
+			return true;
+		word += end + (word[end] == ' ');
+	}
+	return false;
+}

@@ -70,3 +70,6 @@ void pam_line_module_name(const struct pam_line *line, char *ret_name, size_t si
 
 /* Whether the line calls that module ("pam_unix"). */
 bool pam_line_calls(const struct pam_line *line, const char *module);
+
+/* Whether one of the line's arguments is that word. */
+bool pam_line_has_argument(const struct pam_line *line, const char *argument);
