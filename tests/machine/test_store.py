@@ -2,9 +2,11 @@
 """A record store opens with the login by card, and closes without it: real login, sudo, logind,
 pcscd, systemd and gocryptfs."""
 import contextlib
+import os
 import pathlib
 import re
 import shlex
+import signal
 import socket
 
 import pytest
@@ -13,6 +15,7 @@ import desk
 import machine as mc
 import records
 import stacks
+from traced import is_stopped, traced
 
 # The sessions stay when the card goes: what becomes of the store is seen apart.
 CONFIG = ("[login]\ncard_wait = 1s\n[removal]\naction = none\ntext_action = none\n"
@@ -317,10 +320,14 @@ def test_what_is_left_behind_in_a_session_does_not_count_as_one(machine, store, 
     machine.wait_ready()
 
 
+def main_pid(machine, unit):
+    """As the machine counts."""
+    return int(machine.run("systemctl", "show", "-p", "MainPID", "--value", unit).stdout)
+
+
 def cut(machine):
     """Ends hygied's connection to the keeper from outside: both live on."""
-    hygied, keeper = (int(machine.run("systemctl", "show", "-p", "MainPID", "--value",
-                                      unit).stdout)
+    hygied, keeper = (main_pid(machine, unit)
                       for unit in ("hygied.service", "hygie-store@records.service"))
     sockets = machine.run("ss", "-xpnH", "state", "connected").stdout
     mine = {int(number) for line in sockets.splitlines() if "pid=%d," % hygied in line
@@ -436,26 +443,64 @@ def test_a_store_that_nobody_uses_closes_and_opens_again(machine, store, card):
         store.set_idle(0)
 
 
-def test_beyond_the_hard_limit_the_holder_is_ended_and_audited(machine, store, card):
+@pytest.fixture
+def limit(machine, card):
+    """A hard limit of two seconds."""
     machine.write("/etc/hygie/hygie.conf.d/limit.conf", "[store]\nhard_limit = 2s\n")
     machine.run("systemctl", "restart", "hygied")
     machine.wait_ready()
-    try:
-        with login(machine) as terminal:
-            terminal.sendline("sh -c 'exec 3>%s/letter; echo wri''\"\"''ting; exec sleep 1000'"
-                              % store.mount)
-            terminal.expect("writing")
+    yield
+    machine.run("rm", "/etc/hygie/hygie.conf.d/limit.conf")
+    machine.run("systemctl", "restart", "hygied")
+    machine.wait_ready()
+
+
+def hold(store, terminal, before=""):
+    """A program in the session writes, and goes on."""
+    terminal.sendline("sh -c '%s exec 3>%s/letter; echo wri''\"\"''ting; exec sleep 1000'"
+                      % (before, store.mount))
+    terminal.expect("writing")
+
+
+def test_beyond_the_hard_limit_the_holder_is_ended_and_audited(machine, store, limit):
+    with login(machine) as terminal:
+        hold(store, terminal)
+        machine.run("hygie", "store", "close", store.name)
+        assert store.status()[1], "told before"
+        terminal.expect("Terminated")
+        store.wait_shut()
+        events = store.events()
+        assert ("store-forced", "timed-out") in events and \
+            events[-1] == ("store-closed", "ok")
+
+
+def test_a_login_that_crosses_the_end_of_gocryptfs_hides_it_not_from_the_audit(
+        machine, store, limit, tmp_path):
+    """The keeper stands still as it has killed it; hygied knows nothing of that yet."""
+    log = tmp_path / "strace"
+    with login(machine) as terminal:
+        hold(store, terminal, "trap \"\" TERM;")
+        keeper = records.outside_pid(machine, main_pid(machine, "hygie-store@records.service"))
+        with traced(keeper, log, 1, "kill", "STOP"):
             machine.run("hygie", "store", "close", store.name)
-            assert store.status()[1], "told before"
-            terminal.expect("Terminated")
-            store.wait_shut()
-            events = store.events()
-            assert ("store-forced", "timed-out") in events and \
-                events[-1] == ("store-closed", "ok")
-    finally:
-        machine.run("rm", "/etc/hygie/hygie.conf.d/limit.conf")
-        machine.run("systemctl", "restart", "hygied")
-        machine.wait_ready()
+            machine.wait_until(lambda: is_stopped(log), "to end gocryptfs")
+        try:
+            machine.wait_ready()
+            with machine.terminal("login", "-p", "alice", seat=False) as second:
+                second.expect("PIN")
+                second.sendline(mc.PIN)
+                store.wait(lambda: store.status()[0]["state"] == "opening", "to prove himself")
+                os.kill(keeper, signal.SIGCONT)
+                second.expect(r"\$ ")
+                store.wait(lambda: store.status()[0]["state"] == "open", "to open anew")
+                assert store.events()[-3:] == [("store-forced", "timed-out"),
+                                               ("store-closed", "timed-out"), ("store-open", "ok")]
+                second.sendline("exit")
+                second.expect(mc.pexpect.EOF)
+        finally:
+            os.kill(keeper, signal.SIGCONT)
+        terminal.sendintr()
+    store.wait_shut()
 
 
 def test_a_killed_keeper_leaves_no_key_and_no_dead_mount(machine, store, card):

@@ -47,7 +47,7 @@ static void lose_keeper(struct open_store *store, enum keeper_event_kind how,
 
 	forget_secret(store);
 	forget_keeper(store);
-	store->known = false;
+	store->known = store->lives = false;
 	store->attempts = 0;
 	store->holder_count = 0;
 	if (was_open)
@@ -285,6 +285,22 @@ static enum store_act begin_with(struct open_store *store,
 	return act;
 }
 
+/*
+ * A closing came to its end. That is told whatever is wanted by now: a proof may have crossed
+ * it, and have the store opened anew.
+ */
+static void tell_closed(struct open_store *store, enum keeper_failure failure)
+{
+	if (!store->lives)
+		return;
+	store->lives = false;
+	stores_audit(store->name, "store-closed",
+		     failure == KEEPER_LIMIT ? HYGIE_TIMED_OUT
+		     : failure               ? HYGIE_FAULT
+					     : HYGIE_OK,
+		     failure ? stores_failure_word(failure) : NULL);
+}
+
 /* What it has become while we did not hear, or did not understand each other. */
 static enum store_act go_on_with(struct open_store *store,
 				 const struct keeper_event *event)
@@ -294,12 +310,10 @@ static enum store_act go_on_with(struct open_store *store,
 		store_state_told(&store->state, phase, store->secret != NULL);
 
 	log_info("store %s is %s", store->name, event->state);
-	if (store->state.phase != STORE_SHUT || before == STORE_SHUT)
-		return act;
-	if (before == STORE_OPENING)
+	if (phase == STORE_SHUT)
+		tell_closed(store, 0);
+	if (store->state.phase == STORE_SHUT && before == STORE_OPENING)
 		stores_audit(store->name, "store-open", HYGIE_FAULT, "it did not open");
-	else
-		stores_audit(store->name, "store-closed", HYGIE_OK, NULL);
 	return act;
 }
 
@@ -313,6 +327,8 @@ static void take_state(struct open_store *store, const struct keeper_event *even
 	take_holders(store, event);
 	act = store->known ? go_on_with(store, event) : begin_with(store, event);
 	store->known = true;
+	store->lives = phase_of(event->state) == STORE_OPEN ||
+		       phase_of(event->state) == STORE_CLOSING;
 	if (act != STORE_MOUNT)
 		forget_secret(store);
 	open_store_settle(store, act);
@@ -325,6 +341,7 @@ static void take_opened(struct open_store *store)
 
 	store->since = (uint64_t)time(NULL);
 	store->holder_count = 0;
+	store->lives = true;
 	if (opening)
 		stores_audit(store->name, "store-open", HYGIE_OK, store->mount);
 	open_store_settle(store, store_state_said(&store->state, KEEPER_OPENED));
@@ -332,13 +349,7 @@ static void take_opened(struct open_store *store)
 
 static void take_closed(struct open_store *store, enum keeper_failure failure)
 {
-	/* While it opens anew: of the closing before. */
-	if (store->state.phase == STORE_OPEN || store->state.phase == STORE_CLOSING)
-		stores_audit(store->name, "store-closed",
-			     failure == KEEPER_LIMIT ? HYGIE_TIMED_OUT
-			     : failure               ? HYGIE_FAULT
-						     : HYGIE_OK,
-			     failure ? stores_failure_word(failure) : NULL);
+	tell_closed(store, failure);
 	store->holder_count = 0;
 	open_store_settle(store, store_state_said(&store->state, KEEPER_CLOSED));
 }

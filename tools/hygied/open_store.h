@@ -28,9 +28,10 @@ struct open_store {
 		proved; /* monotonic: when a card last proved itself for it; 0: not here */
 	struct store_state state;
 	struct keeper *keeper;
-	bool reserved;     /* set apart: it is opened for nobody */
-	bool connected;    /* and it has said what it has open */
-	bool known;        /* it has, once: what is here is newer than its note */
+	bool reserved;  /* set apart: it is opened for nobody */
+	bool connected; /* and it has said what it has open */
+	bool known;     /* it has, once: what is here is newer than its note */
+	bool lives; /* the keeper said that it is open, and not yet that it is closed */
 	unsigned attempts; /* to connect anew, since it said something */
 	sd_event_source *retry_timer;
 	struct secret *secret; /* until the keeper has it */
