@@ -55,6 +55,18 @@ def test_conversation(station, card, conversation, silent):
     then_logs_in(station, card)
 
 
+@pytest.mark.parametrize("options,outcome", [
+    (["--answer", "7" * 65], "pin-malformed"), (["--answer", "7" * 70000], "pin-malformed"),
+    (["--answer", "7" * 64], "pin-malformed"), (["--error-answer"], "gave-up")])
+def test_audit_knows_a_text_that_is_too_long_for_a_pin_from_nobody(station, card, options, outcome):
+    before = station.log().count("audit: authenticate: ")
+    application("authenticate", options=options)
+    station.wait_log("audit: authenticate: ", count=before + 1)
+    line = [line for line in station.log().splitlines() if "audit: authenticate: " in line][-1]
+    assert "audit: authenticate: %s user=alice" % outcome in line, line
+    then_logs_in(station, card)
+
+
 def test_silent_login_says_nothing_but_its_prompt(card):
     lines = application("authenticate", options=["--silent", "--answer", PIN])
     assert codes(lines) == {"authenticate": SUCCESS}

@@ -394,6 +394,19 @@ def test_log_tells_who_did_what_and_no_pin(station, fresh):
         assert secret not in log
 
 
+@pytest.mark.parametrize("word,pins,outcome", [
+    ("change", ("1" * 65, NEW, NEW), "pin-malformed"),
+    ("change", (st.PIN, "1" * 65, "1" * 65), "pin-new-unfit"),
+    ("unblock", ("1" * 65, NEW, NEW), "puk-malformed")])
+def test_text_that_is_too_long_is_called_what_it_was_to_be(station, fresh, word, pins, outcome):
+    before = station.log().count("audit: pin-%s: %s " % (word, outcome))
+    status, result, _ = command(station, word, pins=pins)
+    assert status != 0 and result["outcome"] == outcome
+    station.wait_log("audit: pin-%s: %s " % (word, outcome), count=before + 1)
+    assert fresh.count() == 0
+    works_again(station, fresh)
+
+
 def terminal(*words):
     """As a shell starts it: whoever runs the tests in the background ignores Ctrl-C."""
     return pexpect.spawn("hygie", list(words), timeout=st.PATIENCE, encoding="utf-8",

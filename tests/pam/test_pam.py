@@ -318,7 +318,22 @@ def test_longer_answer_is_not_cut_and_not_sent(application, socket_path, length)
         lines = application.run("alice", "authenticate", options=["--answer", "7" * length])
     assert codes(lines) == [AUTH_ERR]
     assert "cannot be this card's PIN" in said(lines)[-1][1]
-    assert [message.type for message in daemon.dialogues[0].received[1:]] == ["CANCEL"]
+    (cancel,) = daemon.dialogues[0].received[1:]
+    assert cancel.type == "CANCEL" and cancel.get("OUTCOME") == wire.OUTCOMES["HYGIE_PIN_MALFORMED"]
+
+
+@pytest.mark.parametrize("options", [["--answer", "n" * 256], ["--error-answer"]])
+def test_nothing_else_is_said_to_be_no_pin(application, socket_path, options):
+    """A name that is too long, a conversation that fails."""
+    def script(dialogue):
+        with pytest.raises(Cancelled):
+            dialogue.prompt("Name: ", options[0] == "--answer")
+        dialogue.result("GAVE_UP")
+
+    with FakeHygied(socket_path, script) as daemon:
+        application.run("alice", "authenticate", options=options)
+    (cancel,) = daemon.dialogues[0].received[1:]
+    assert (cancel.type, cancel.get("OUTCOME")) == ("CANCEL", None)
 
 
 def test_empty_answer_is_an_answer(application, socket_path):

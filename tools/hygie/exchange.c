@@ -129,13 +129,15 @@ static const struct client_callbacks callbacks = {
 
 /*
  * Puts both sides together. When a prompt was cut short because hygied had ended the
- * dialogue (the card was pulled), what hygied says is the reason; else it is ours.
+ * dialogue (the card was pulled), what hygied says is the reason; else it is ours. hygied
+ * knows, too, whether a text that was too long was to be a PIN, a PUK or a new PIN.
  */
 static void exchange_conclude(struct exchange *exchange,
 			      const struct client_result *result)
 {
 	bool ours = exchange->outcome != HYGIE_OK;
-	bool daemon_ended = exchange->outcome == HYGIE_GAVE_UP &&
+	bool daemon_ended = (exchange->outcome == HYGIE_GAVE_UP ||
+			     exchange->outcome == HYGIE_PIN_MALFORMED) &&
 			    result->outcome != HYGIE_OK &&
 			    result->outcome != HYGIE_GAVE_UP;
 	const char *text = result->text[0] ? result->text : outcome_text(result->outcome);

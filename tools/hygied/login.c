@@ -354,8 +354,14 @@ static void on_sessions_changed(void *self)
 		login_stores_look(login);
 }
 
+static enum hygie_outcome unfit(const void *self)
+{
+	return pin_dialogue_unfit(self);
+}
+
 static const struct dialogue login_dialogue = {
 	.answer = on_answer,
+	.unfit = unfit,
 	.card_changed = on_card_changed,
 	.sessions_changed = on_sessions_changed,
 	.free = login_free,

@@ -376,7 +376,11 @@ static const char *refusal_text(const struct login *login, enum hygie_outcome ou
 
 void login_result_abandon(const struct login *login)
 {
-	audit(login, HYGIE_GAVE_UP);
+	enum hygie_outcome outcome = peer_given_up(login->peer);
+
+	if (outcome != HYGIE_GAVE_UP) /* whoever tries anew is told at the prompt */
+		login_prompt_note(login, outcome);
+	audit(login, outcome);
 }
 
 void login_forget_pins(struct login *login)

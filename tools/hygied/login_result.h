@@ -77,7 +77,8 @@ void login_result_describe_card(const struct login *login);
 void login_result_send(struct login *login, enum hygie_outcome outcome, const char *text);
 
 /*
- * The client went away before there was a result: that, too, is for the auditor to see.
+ * The client went away before there was a result, or ended it: that, too, is for the auditor
+ * to see.
  */
 void login_result_abandon(const struct login *login);
 

@@ -25,6 +25,7 @@ struct peer {
 	enum protocol_state state;
 	bool finished; /* the result was said; it may still wait in the outbox */
 	bool hung_up;
+	enum hygie_outcome given_up; /* when the other end ends it: for what */
 	struct outbox outbox;
 	sd_event_source *source;
 	sd_event_source *timer; /* until the request is there; then of a slow reader */
@@ -96,6 +97,18 @@ static void take_answer(struct peer *peer, const struct wire_message *message)
 	answer = NULL;
 }
 
+/* A peer says why for the audit's sake; it is believed in nothing else. */
+static void take_cancel(struct peer *peer, const struct wire_message *message)
+{
+	uint32_t outcome;
+
+	if (peer->state == PROTOCOL_CLIENT_ASKED && peer->dialogue->unfit &&
+	    wire_get_u32(message, TAG_OUTCOME, &outcome) == 0 &&
+	    outcome_from_wire(outcome) == HYGIE_PIN_MALFORMED)
+		peer->given_up = peer->dialogue->unfit(peer->dialogue_self);
+	peer_finish(peer, peer->given_up, NULL);
+}
+
 static void take_message(struct peer *peer, const struct wire_message *message)
 {
 	uint16_t type = wire_message_type(message);
@@ -113,7 +126,7 @@ static void take_message(struct peer *peer, const struct wire_message *message)
 		take_answer(peer, message);
 		break;
 	case WIRE_CANCEL:
-		peer_finish(peer, HYGIE_GAVE_UP, NULL);
+		take_cancel(peer, message);
 		break;
 	default:
 		peer->timer = sd_event_source_disable_unref(peer->timer);
@@ -168,6 +181,7 @@ int peer_new(sd_event *loop, int fd, uid_t uid, const struct peer_callbacks *cal
 	*peer = (struct peer){ .fd = fd,
 			       .uid = uid,
 			       .state = PROTOCOL_CLIENT_NEW,
+			       .given_up = HYGIE_GAVE_UP,
 			       .callbacks = callbacks,
 			       .context = context };
 	r = sd_event_add_io(loop, &peer->source, fd, EPOLLIN, on_event, peer);
@@ -338,6 +352,11 @@ void peer_finish_text(struct peer *peer, enum hygie_outcome outcome, enum hygie_
 	}
 	wire_add_u32(result, TAG_OUTCOME, (uint32_t)outcome);
 	peer_finish_with(peer, result);
+}
+
+enum hygie_outcome peer_given_up(const struct peer *peer)
+{
+	return peer->given_up;
 }
 
 bool peer_is_finished(const struct peer *peer)

@@ -27,6 +27,11 @@ struct dialogue {
 	 * made.
 	 */
 	void (*answer)(void *self, struct secret *answer);
+	/*
+	 * What it comes to that the answer is too long for a PIN, and stays with the peer,
+	 * which has ended it for that. NULL function: to HYGIE_GAVE_UP.
+	 */
+	enum hygie_outcome (*unfit)(const void *self);
 	/* A card came, changed or is leaving. May be NULL. */
 	void (*card_changed)(void *self, enum cards_change change, struct card *card);
 	/* What is known of a session is another now. May be NULL. */
@@ -84,5 +89,7 @@ void peer_finish_text(struct peer *peer, enum hygie_outcome outcome, enum hygie_
 		      const char *const arguments[], size_t count);
 /* Ends it with a WIRE_RESULT that the caller filled. */
 void peer_finish_with(struct peer *peer, const struct wire_message *result);
+/* Of one that ended the dialogue by itself: HYGIE_GAVE_UP, or what unfit() said. */
+enum hygie_outcome peer_given_up(const struct peer *peer);
 /* Whether the result was sent: nothing more will be. */
 bool peer_is_finished(const struct peer *peer);

@@ -138,6 +138,14 @@ static enum pin_progress miss(struct login *login, enum hygie_text text,
 	return PIN_ASK_ON;
 }
 
+enum hygie_outcome pin_dialogue_unfit(const struct login *login)
+{
+	if (login->pin_step != LOGIN_PIN_OLD)
+		return HYGIE_PIN_NEW_UNFIT;
+	return login->pin_operation == TOKEN_PIN_UNBLOCK ? HYGIE_PUK_MALFORMED
+							 : HYGIE_PIN_MALFORMED;
+}
+
 static enum pin_progress take_old(struct login *login, struct secret *answer,
 				  enum hygie_outcome *ret_outcome)
 {
@@ -146,7 +154,7 @@ static enum pin_progress take_old(struct login *login, struct secret *answer,
 			: card_pin_fits(login->card, answer);
 
 	if (!fits) {
-		*ret_outcome = puk ? HYGIE_PUK_MALFORMED : HYGIE_PIN_MALFORMED;
+		*ret_outcome = pin_dialogue_unfit(login);
 		secret_free(answer);
 		return PIN_REFUSED;
 	}

@@ -20,6 +20,9 @@ void pin_dialogue_introduce(const struct login *login);
  */
 bool pin_dialogue_ask(struct login *login) must_check;
 
+/* What an answer comes to that cannot be what is asked for. */
+enum hygie_outcome pin_dialogue_unfit(const struct login *login);
+
 /* What an answer came to. */
 enum pin_progress {
 	PIN_REFUSED = 0, /* for the outcome in ret_outcome */

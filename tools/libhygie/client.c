@@ -283,8 +283,11 @@ static int dialogue_spoken(const struct dialogue *dialogue)
 	return n < 0 ? -errno : n;
 }
 
-/* From here on hygied has only to say that it stopped. */
-static int dialogue_cancel(struct dialogue *dialogue)
+/*
+ * From here on hygied has only to say that it stopped. `unfit`: since what was typed can be
+ * no PIN.
+ */
+static int dialogue_cancel(struct dialogue *dialogue, bool unfit)
 {
 	cleanup_message struct wire_message *message = NULL;
 	uint64_t deadline = deadline_after(CANCEL_MILLISECONDS);
@@ -296,6 +299,8 @@ static int dialogue_cancel(struct dialogue *dialogue)
 	r = wire_message_new(WIRE_CANCEL, &message);
 	if (r < 0)
 		return r;
+	if (unfit)
+		wire_add_u32(message, TAG_OUTCOME, HYGIE_PIN_MALFORMED);
 	r = dialogue_send(dialogue, message);
 	return r == -EPIPE || r == -ECONNRESET ? 0 : r;
 }
@@ -339,7 +344,7 @@ static int dialogue_ask(struct dialogue *dialogue, const struct wire_message *me
 	if (spoken != 0)
 		return spoken < 0 ? spoken : 0;
 	if (r < 0)
-		return dialogue_cancel(dialogue);
+		return dialogue_cancel(dialogue, r == -E2BIG && echo != 1);
 	return dialogue_answer(dialogue, answer);
 }
 

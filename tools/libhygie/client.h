@@ -32,7 +32,8 @@ struct client_callbacks {
 		     const struct client_text *text);
 	/*
 	 * Asks; `echo` says whether the answer may be seen. 0 and a secret that the
-	 * caller takes over; or a negative errno: the person or the conversation gave up.
+	 * caller takes over; or a negative errno: the person or the conversation gave up,
+	 * or, with -E2BIG, what was typed is too long for a PIN and stays here.
 	 * `fd` becomes readable when hygied ends the dialogue meanwhile (the card went):
 	 * a callback that can watch it stops asking and returns -ECANCELED.
 	 */

@@ -68,6 +68,7 @@ enum wire_type {
 	WIRE_REQUEST_SECRET_LIST = 0x0142, /* as ITEMs: secrets, and their cards */
 	WIRE_REQUEST_SECRET_SHOW = 0x0143, /* a login whose result is the secret */
 	WIRE_ANSWER = 0x0180,
+	/* TAG_OUTCOME: HYGIE_PIN_MALFORMED where what was typed is too long to be sent. */
 	WIRE_CANCEL = 0x0181,
 
 	WIRE_INFO = 0x0201,
