@@ -16,8 +16,6 @@
 #include <string.h>
 
 #define REVIVE_US 1000000 /* a helper that dies while it waits is replaced so often */
-#define REFUSALS_MAX 5    /* of a reset by pcscd, one after the other */
-#define REFUSED_MS 50u    /* until it is asked again, then twice as long each time */
 #define LINGER_MS 3000    /* for a helper to reset the card and end */
 
 static void start_helper(struct card *card);
@@ -33,16 +31,15 @@ static void stop_timer(struct card *card)
 	card->timer = sd_event_source_disable_unref(card->timer);
 }
 
-static int start_timer(struct card *card, uint64_t deadline,
-		       sd_event_time_handler_t handler)
+int card_start_timer(struct card *card, uint64_t deadline,
+		     sd_event_time_handler_t handler)
 {
 	stop_timer(card);
 	return sd_event_add_time(card->environment->loop, &card->timer, CLOCK_MONOTONIC,
 				 deadline, 1000, handler, card);
 }
 
-/* Ends reading: `problem` stands until the card is tried again. */
-static void fail(struct card *card, enum hygie_outcome problem, const char *detail)
+void card_fail(struct card *card, enum hygie_outcome problem, const char *detail)
 {
 	stop_timer(card);
 	card->problem = problem;
@@ -78,9 +75,6 @@ static void become_ready(struct card *card)
 	set_state(card, CARD_READY);
 }
 
-static const char held_exclusively[] =
-	"pcscd refused to reset the card: another program may hold it exclusively";
-
 /* A successor, also to a helper that was killed but is not reaped yet. */
 static void restart(struct card *card)
 {
@@ -92,92 +86,36 @@ static void restart(struct card *card)
 	start_helper(card);
 }
 
-/* The reset goes on behind: reading goes on as soon as the other program lets go. */
-static int on_reset_timeout(sd_event_source *source, uint64_t usec, void *userdata)
-{
-	(void)source;
-	(void)usec;
-	fail(userdata, HYGIE_CARD_BUSY, "another program holds the reader");
-	return 0;
-}
-
-static void start_reset(struct card *card, reset_callback callback)
-{
-	const struct card_environment *environment = card->environment;
-
-	card->after_reset = callback;
-	if (start_timer(card, deadline_after(environment->settings->busy_deadline),
-			on_reset_timeout) < 0 ||
-	    reset_start(environment->loop, card->reader, RESET_CARD, callback, card,
-			&card->reset) < 0)
-		fail(card, HYGIE_FAULT, "no memory to reset the card");
-}
-
-static int on_reset_again(sd_event_source *source, uint64_t usec, void *userdata)
-{
-	struct card *card = userdata;
-
-	(void)source;
-	(void)usec;
-	start_reset(card, card->after_reset);
-	return 0;
-}
-
-/*
- * pcscd refuses a card that it is just powering, or whose last client it is not done
- * with. False: it has refused too often.
- */
-static bool ask_again(struct card *card)
-{
-	if (card->state != CARD_READING || card->refusals >= REFUSALS_MAX) {
-		card->refusals = 0;
-		return false;
-	}
-	if (card->refusals == 0)
-		log_info("%s: pcscd refused to reset the card; asking again",
-			 card_reader(card));
-	return start_timer(card, deadline_after(REFUSED_MS << card->refusals++),
-			   on_reset_again) >= 0;
-}
-
 /*
  * After warming up the card is reset behind the helper's back: its next call, which is
  * the one that carries the PIN, then selects the application anew within its own
  * transaction, so that no program can have the PIN sent to another application.
  */
-static void on_settled(void *context, bool done)
+static void on_settled(struct card *card, bool done)
 {
-	struct card *card = context;
-
-	reset_free(card->reset);
-	card->reset = NULL;
 	if (card->state != CARD_READING)
 		restart(card); /* too late: its helper was given up */
 	else if (done)
 		become_ready(card);
-	else if (!ask_again(card))
-		fail(card, HYGIE_CARD_BUSY, held_exclusively);
+	else
+		card_reset_refused(card);
 }
 
 static void settle(struct card *card)
 {
 	stop_timer(card);
 	if (card_has_reader(card))
-		start_reset(card, on_settled);
+		card_reset_begin(card, on_settled);
 	else
 		become_ready(card);
 }
 
-static void on_cleaned(void *context, bool done)
+static void on_cleaned(struct card *card, bool done)
 {
-	struct card *card = context;
-
-	reset_free(card->reset);
-	card->reset = NULL;
 	if (done)
 		restart(card);
-	else if (!ask_again(card))
-		fail(card, HYGIE_CARD_BUSY, held_exclusively);
+	else
+		card_reset_refused(card);
 }
 
 /* No PIN state may outlive a helper, whatever its module did: reset, then a successor. */
@@ -185,7 +123,7 @@ static void clean(struct card *card)
 {
 	set_state(card, CARD_READING);
 	if (card_has_reader(card))
-		start_reset(card, on_cleaned);
+		card_reset_begin(card, on_cleaned);
 	else
 		restart(card);
 }
@@ -207,7 +145,7 @@ static int on_linger_timeout(sd_event_source *source, uint64_t usec, void *userd
  */
 static void linger(struct card *card)
 {
-	if (start_timer(card, deadline_after(LINGER_MS), on_linger_timeout) < 0)
+	if (card_start_timer(card, deadline_after(LINGER_MS), on_linger_timeout) < 0)
 		helper_kill(card->helper);
 }
 
@@ -242,9 +180,9 @@ static void take_failure(struct card *card, const struct wire_message *message)
 	if (card->state == CARD_BUSY || card->state == CARD_LEAVING)
 		take_done(card, message);
 	else if (token_done_read_unsigned(message, &done) == 0)
-		fail(card, done.outcome, done.text);
+		card_fail(card, done.outcome, done.text);
 	else
-		fail(card, HYGIE_CARD_BROKEN, "the helper's report makes no sense");
+		card_fail(card, HYGIE_CARD_BROKEN, "the helper's report makes no sense");
 }
 
 static void on_report(void *context, const struct wire_message *message)
@@ -271,7 +209,7 @@ static void on_report(void *context, const struct wire_message *message)
 		return;
 	}
 	if (r < 0 && card->state == CARD_READING)
-		fail(card, HYGIE_CARD_BROKEN, "the helper's report makes no sense");
+		card_fail(card, HYGIE_CARD_BROKEN, "the helper's report makes no sense");
 }
 
 /* Killed for want of memory, say: the card is as good as before. Not in a tight loop. */
@@ -307,7 +245,7 @@ static void on_ended(void *context, const char *why)
 		reset_free(card->reset);
 		card->reset = NULL;
 		(void)snprintf(text, sizeof(text), "its driver ended unasked (%s)", why);
-		fail(card, HYGIE_CARD_BROKEN, text);
+		card_fail(card, HYGIE_CARD_BROKEN, text);
 	}
 }
 
@@ -320,7 +258,7 @@ static int on_warm_timeout(sd_event_source *source, uint64_t usec, void *userdat
 {
 	(void)source;
 	(void)usec;
-	fail(userdata, HYGIE_CARD_SILENT, "no answer while reading the card");
+	card_fail(userdata, HYGIE_CARD_SILENT, "no answer while reading the card");
 	return 0;
 }
 
@@ -335,17 +273,18 @@ static void start_helper(struct card *card)
 	r = card_order_start(card->environment, card->profile, card->reader, &order,
 			     reason, sizeof(reason));
 	if (r < 0) {
-		fail(card, HYGIE_BROKEN_SETUP, reason);
+		card_fail(card, HYGIE_BROKEN_SETUP, reason);
 		return;
 	}
-	r = start_timer(card, deadline_after(settings->warm_deadline), on_warm_timeout);
+	r = card_start_timer(card, deadline_after(settings->warm_deadline),
+			     on_warm_timeout);
 	if (r >= 0)
 		r = helper_start(card->environment->loop, settings->helper, order,
 				 &helper_callbacks, card, &card->helper);
 	if (r < 0) {
 		(void)snprintf(reason, sizeof(reason), "cannot start %s: %s",
 			       settings->helper, error_text(-r));
-		fail(card, HYGIE_BROKEN_SETUP, reason);
+		card_fail(card, HYGIE_BROKEN_SETUP, reason);
 	}
 }
 
@@ -385,7 +324,7 @@ int card_new_unreadable(const struct card_environment *environment, const char *
 
 	r = new_card(environment, reader, NULL, ret_card);
 	if (r >= 0)
-		fail(*ret_card, HYGIE_CARD_UNREADABLE, problem);
+		card_fail(*ret_card, HYGIE_CARD_UNREADABLE, problem);
 	return r;
 }
 
@@ -444,13 +383,13 @@ static int use_pin(struct card *card, const struct wire_message *order, uint64_t
 {
 	int r;
 
-	r = start_timer(card, deadline, on_login_timeout);
+	r = card_start_timer(card, deadline, on_login_timeout);
 	if (r < 0)
 		return r;
 	r = helper_login(card->helper, order);
 	/* One that has just died: its end is heard of in a moment, as in any login. */
 	if (r < 0 && r != -EPIPE && r != -ECONNRESET) {
-		fail(card, HYGIE_CARD_BROKEN, "its driver takes no orders");
+		card_fail(card, HYGIE_CARD_BROKEN, "its driver takes no orders");
 		return r;
 	}
 	card->use = *use;
