@@ -7,6 +7,7 @@
 
 #include "hygied/recovery_key.h"
 #include "hygied/store_rights.h"
+#include "unit/certificate_fixture.h"
 #include "unit/scratch.h"
 
 #include <errno.h>
@@ -33,22 +34,7 @@ static const enum envelope_wrap wraps_of_test[PEOPLE] = { ENVELOPE_WRAP_RSA_OAEP
 
 static inline struct certificate *certificate_of(EVP_PKEY *key)
 {
-	X509 *x509 = X509_new();
-	struct certificate *certificate = NULL;
-	uint8_t *der = NULL;
-	int size;
-
-	assert_true(X509_set_version(x509, 2) && X509_set_pubkey(x509, key) &&
-		    ASN1_INTEGER_set(X509_get_serialNumber(x509), 1) &&
-		    X509_gmtime_adj(X509_getm_notBefore(x509), 0) &&
-		    X509_gmtime_adj(X509_getm_notAfter(x509), 86400) &&
-		    X509_sign(x509, key, EVP_sha256()) > 0);
-	size = i2d_X509(x509, &der);
-	assert_true(size > 0);
-	assert_int_equal(certificate_parse(der, (size_t)size, &certificate), 0);
-	OPENSSL_free(der);
-	X509_free(x509);
-	return certificate;
+	return certificate_made(key, key, NULL);
 }
 
 static inline int store_group_setup(void **state)

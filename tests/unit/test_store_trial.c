@@ -3,7 +3,7 @@
  * store trial: which key of a card is found to open stores, and how, from what the card
  * does with the envelopes that it is given. The card here is what a test says it is.
  */
-#include "unit/cmocka_includes.h"
+#include "unit/certificate_fixture.h"
 
 /* In place of card.c's: the file under test is built into this program. */
 #define card_certificate trial_certificate
@@ -13,7 +13,7 @@
 
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
-#include <openssl/x509v3.h>
+#include <openssl/x509.h>
 
 enum { LOGIN, ENCRYPTION, OTHER, KEYS };
 
@@ -88,35 +88,13 @@ struct secret *trial_take_secret(struct card *card, size_t index)
 	return secret;
 }
 
-static struct certificate *make(EVP_PKEY *key, const char *usage)
-{
-	X509 *x509 = X509_new();
-	X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, NULL, NID_key_usage, usage);
-	struct certificate *certificate = NULL;
-	uint8_t *der = NULL;
-	int size;
-
-	assert_true(X509_set_version(x509, 2) && X509_set_pubkey(x509, key) &&
-		    ASN1_INTEGER_set(X509_get_serialNumber(x509), 1) &&
-		    X509_gmtime_adj(X509_getm_notBefore(x509), 0) &&
-		    X509_gmtime_adj(X509_getm_notAfter(x509), 86400) && extension &&
-		    X509_add_ext(x509, extension, -1) &&
-		    X509_sign(x509, rsa[OTHER], EVP_sha256()) > 0);
-	X509_EXTENSION_free(extension);
-	size = i2d_X509(x509, &der);
-	assert_true(size > 0);
-	assert_int_equal(certificate_parse(der, (size_t)size, &certificate), 0);
-	OPENSSL_free(der);
-	X509_free(x509);
-	return certificate;
-}
-
 /* One more certificate on the card, from the scheme's CA. */
 static struct token_certificate *put(EVP_PKEY *key, const char *usage)
 {
 	struct token_certificate *entry = &entries[entry_count++];
 
-	*entry = (struct token_certificate){ .certificate = make(key, usage) };
+	*entry = (struct token_certificate){ .certificate = certificate_made(
+						     key, rsa[OTHER], usage) };
 	entry->verdict.scheme = identity_scheme_at(0);
 	entry->verdict.reason = TRUST_OK;
 	memcpy(entry->verdict.issuer_key_id, issuer, sizeof(issuer));
