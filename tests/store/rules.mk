@@ -8,6 +8,14 @@ $(BUILD)/tests/envelope-tool: $(call objects,tests/store/envelope_tool.c) $(BUIL
 	@echo "  link $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
 
+# hygied's remover held up at a file.
+EXTRA_TEST_PROGRAMS += $(BUILD)/tests/stall-at.so
+
+$(BUILD)/tests/stall-at.so: $(call objects,tests/store/stall_at.c)
+	@mkdir -p $(@D)
+	@echo "  link $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -shared -o $@ $^ -ldl
+
 # hygie or hygied stopped, or killed, at a call.
 EXTRA_TEST_PROGRAMS += $(BUILD)/tests/halt-at.so
 

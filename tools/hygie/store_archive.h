@@ -104,13 +104,3 @@ int archive_folder_rights(const struct archive_entry *to, const struct stat *own
 
 /* Flushes all that was written to the file system that `path` lies on. */
 int archive_flush(const char *path, struct archive_error *error) must_check;
-
-/* Removes a folder with all that is in it; one that is not there is fine. */
-int archive_remove(const char *path);
-
-/*
- * Removes all that is in the folder `folder`, which was at `path`, then what is at `path`
- * now, if it is empty: what has taken its place meanwhile is left. -ECANCELED: `watched`
- * (-1: none) spoke.
- */
-int archive_remove_held(const char *path, int folder, int watched) must_check;

@@ -9,6 +9,7 @@
 #include "language.h"
 #include "libhygie/durable.h"
 #include "libhygie/error_text.h"
+#include "libhygie/folder_remove.h"
 #include "output.h"
 #include "store_archive.h"
 
@@ -147,7 +148,7 @@ static int entry_prune(const char *from, int to, const char *name)
 	if (lstat(copy, &other) == 0 &&
 	    (lstat(source, &one) < 0 ||
 	     (one.st_mode & S_IFMT) != (other.st_mode & S_IFMT)))
-		return archive_remove(copy);
+		return folder_remove(copy, -1);
 	return 0;
 }
 

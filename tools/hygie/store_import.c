@@ -7,6 +7,7 @@
 #include "display.h"
 #include "language.h"
 #include "libhygie/error_text.h"
+#include "libhygie/folder_remove.h"
 #include "output.h"
 #include "store_archive.h"
 
@@ -266,7 +267,7 @@ static int stage_make(struct import *import)
 					    "%s: a store of that name is being made",
 					    import->stage);
 		}
-		if (i == 0 && (r = archive_remove(import->stage)) < 0)
+		if (i == 0 && (r = folder_remove(import->stage, -1)) < 0)
 			return fail_at(import, import->stage, r);
 	}
 	return 0;
@@ -318,7 +319,7 @@ static void import_end(const struct import *import, bool asked,
 	if (import->stage_fd < 0)
 		return;
 	if (!stays)
-		archive_remove(import->stage); /* or the next one does it */
+		(void)folder_remove(import->stage, -1); /* or the next one does it */
 	(void)close(import->stage_fd);
 }
 

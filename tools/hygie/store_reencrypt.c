@@ -8,6 +8,7 @@
 #include "display.h"
 #include "language.h"
 #include "libhygie/error_text.h"
+#include "libhygie/folder_remove.h"
 #include "libhygie/secret.h"
 #include "output.h"
 #include "store_copy.h"
@@ -77,9 +78,9 @@ static int clear(struct work *work, const json_t *record, int watched)
 	    errno != ENOENT)
 		r = -errno;
 	if (r == 0 && files >= 0)
-		r = archive_remove_held(cipher, files, watched);
+		r = folder_remove_held(cipher, files, watched);
 	if (r == 0 && whole >= 0)
-		r = archive_remove_held(folder, whole, watched);
+		r = folder_remove_held(folder, whole, watched);
 	return r < 0 && r != -ECANCELED
 		       ? archive_fail(&work->error, r, "%s: %s", folder, error_text(-r))
 		       : r;

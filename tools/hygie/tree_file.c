@@ -5,6 +5,7 @@
 #include "tree.h"
 
 #include "libhygie/durable.h"
+#include "libhygie/folder_remove.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -58,7 +59,7 @@ int tree_remove(int folder, const char *name)
 	if (errno != EISDIR)
 		return -errno;
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", folder, name);
-	return archive_remove(path);
+	return folder_remove(path, -1);
 }
 
 /* Where data begins at or after `at`; `size` when only a hole is left. */

@@ -15,6 +15,7 @@
 struct guard;
 struct login;
 struct server;
+struct store_gone;
 struct stores;
 
 struct hygied {
@@ -27,6 +28,7 @@ struct hygied {
 	struct card_environment environment;
 	struct cards *cards;
 	struct guard *guard;
+	struct store_gone *gone;
 	struct stores *stores;
 	struct server *server;
 	struct login *queue; /* login_queue.h */

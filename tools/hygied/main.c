@@ -8,6 +8,7 @@
 #include "hygied/policy.h"
 #include "hygied/server.h"
 #include "hygied/session.h"
+#include "hygied/store_gone.h"
 #include "hygied/stores.h"
 #include "libhygie/deadline.h"
 #include "libhygie/error_text.h"
@@ -277,6 +278,8 @@ static int serve(struct hygied *hygied)
 	sessions_prune();
 	r = guard_start(hygied, on_sessions, hygied, &hygied->guard);
 	if (r >= 0)
+		r = store_gone_start(&hygied->gone);
+	if (r >= 0)
 		r = stores_start(hygied, on_sessions, hygied, &hygied->stores);
 	if (r >= 0)
 		r = cards_start(&hygied->environment, hygied->profiles, on_cards, hygied,
@@ -303,6 +306,7 @@ static void unload(struct hygied *hygied)
 	hygied->guard = NULL;
 	stores_free(hygied->stores);
 	hygied->stores = NULL;
+	store_gone_stop(hygied->gone);
 	cards_free(hygied->cards);
 	tickets_free(hygied->tickets);
 	registry_close(hygied->registry);

@@ -8,10 +8,12 @@
 #include "hygied/recovery_note.h"
 #include "hygied/requests.h"
 #include "hygied/store_admin.h"
+#include "hygied/store_gone.h"
 #include "hygied/store_rights.h"
 #include "hygied/store_stage.h"
 #include "libhygie/deadline.h"
 #include "libhygie/durable.h"
+#include "libhygie/folder_remove.h"
 #include "libhygie/log.h"
 
 #include <errno.h>
@@ -48,8 +50,8 @@ static void creation_stop(struct creation *creation)
 	creation->keeper = NULL;
 	secret_free(creation->secret);
 	creation->secret = NULL;
-	if (creation->stage_fd >= 0) {
-		store_stage_remove(creation->stage);
+	if (creation->stage_fd >= 0) { /* a handful of files, all of our making */
+		(void)folder_remove(creation->stage, -1);
 		(void)close(creation->stage_fd);
 	}
 	creation->stage_fd = -1;
@@ -141,17 +143,17 @@ static int stage_make(struct creation *creation, struct file_error *error)
 	if (mkdir(STORE_FOLDER, 0700) < 0 && errno != EEXIST)
 		return -errno;
 	r = store_stage_lock(creation->stage, &old);
+	if (r == 0)
+		r = store_gone_take(creation->hygied->gone, creation->stage);
 	if (r < 0 && r != -ENOENT)
 		return r;
-	if (r == 0)
-		store_stage_remove(creation->stage);
 	if (mkdir(creation->stage, 0700) < 0)
 		return errno == EEXIST ? -EBUSY : -errno; /* made this very moment */
 	r = store_stage_lock(creation->stage, &creation->stage_fd);
 	if (r == 0)
 		return stage_fill(creation, error);
 	if (r != -EBUSY) /* an import was quicker: it is that one's now */
-		store_stage_remove(creation->stage);
+		(void)rmdir(creation->stage);
 	return r;
 }
 

@@ -258,7 +258,8 @@ static void make(struct reencryption *re, const struct store_unlocked *unlocked)
 	}
 	re->reserved = r == 0;
 	if (r == 0)
-		r = store_successor_make(&re->stage, unlocked, &re->successor, &error);
+		r = store_successor_make(&re->stage, re->hygied->gone, unlocked,
+					 &re->successor, &error);
 	if (r == 0)
 		r = sides_open(re, unlocked);
 	if (r < 0 && error.text[0])

@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -35,11 +34,17 @@ int store_stage_lock(const char *path, int *ret_fd)
 {
 	cleanup_close int fd =
 		open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat locked, there;
 
 	if (fd < 0)
 		return -errno;
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return errno == EWOULDBLOCK ? -EBUSY : -errno;
+	/* Whoever had it may have put another in its place. */
+	if (fstat(fd, &locked) < 0 || lstat(path, &there) < 0)
+		return errno == ENOENT ? -EBUSY : -errno;
+	if (locked.st_dev != there.st_dev || locked.st_ino != there.st_ino)
+		return -EBUSY;
 	*ret_fd = fd;
 	fd = -1;
 	return 0;
@@ -61,21 +66,6 @@ void store_stage_leave(struct store_stage *stage)
 	if (stage->fd >= 0)
 		(void)close(stage->fd);
 	stage->fd = -1;
-}
-
-static int entry_remove(const char *path, const struct stat *st, int type,
-			struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
-void store_stage_remove(const char *path)
-{
-	/* NOLINTNEXTLINE(concurrency-mt-unsafe): one thread, one walk */
-	(void)nftw(path, entry_remove, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 int store_stage_cipher(const char *place, const struct store *store,

@@ -34,11 +34,8 @@ int store_stage_init(struct store_stage *ret_stage, const char *store) must_chec
 int store_stage_enter(struct store_stage *stage) must_check;
 void store_stage_leave(struct store_stage *stage);
 
-/* Locks a folder: 0 and its descriptor; -ENOENT; -EBUSY: another has it. */
+/* Locks a folder: 0 and its descriptor; -ENOENT; -EBUSY: another has, or had, it. */
 int store_stage_lock(const char *path, int *ret_fd) must_check;
-
-/* Removes a folder and all in it, as far as that can be done. */
-void store_stage_remove(const char *path);
 
 /*
  * Where the encrypted files of the store lie that is in FOLDER/PLACE: store.ini names

@@ -185,7 +185,7 @@ static bool is_mounted(const char *cipher)
 	       st.st_dev != parent.st_dev;
 }
 
-static int successor_fill(struct store_stage *stage,
+static int successor_fill(struct store_stage *stage, struct store_gone *gone,
 			  const struct store_unlocked *unlocked,
 			  struct store_successor *successor, struct file_error *error)
 {
@@ -194,9 +194,10 @@ static int successor_fill(struct store_stage *stage,
 	bool earlier = r > 0;
 
 	if (r == 0) {
-		store_stage_remove(stage->path);
+		r = store_gone_take(gone, stage->path);
 		store_stage_leave(stage);
-		r = store_stage_enter(stage);
+		if (r == 0)
+			r = store_stage_enter(stage);
 		r = r > 0 ? -EBUSY : r;
 		if (r == 0)
 			r = store_file_write(STORE_FOLDER, stage->name, STORE_STAGE_MARK,
@@ -226,7 +227,8 @@ static int successor_fill(struct store_stage *stage,
 	return 0;
 }
 
-int store_successor_make(struct store_stage *stage, const struct store_unlocked *unlocked,
+int store_successor_make(struct store_stage *stage, struct store_gone *gone,
+			 const struct store_unlocked *unlocked,
 			 struct store_successor *ret_successor,
 			 struct file_error *ret_error)
 {
@@ -239,7 +241,7 @@ int store_successor_make(struct store_stage *stage, const struct store_unlocked 
 		r = store_stage_enter(stage);
 	}
 	if (r >= 0)
-		r = successor_fill(stage, unlocked, &successor, ret_error);
+		r = successor_fill(stage, gone, unlocked, &successor, ret_error);
 	if (r < 0) {
 		store_successor_end(&successor);
 		return r;

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "hygied/store_gone.h"
 #include "hygied/store_passphrase.h"
 #include "hygied/store_stage.h"
 
@@ -16,15 +17,17 @@ struct store_successor {
 };
 
 /*
- * Makes them, or takes what is there, for the store that was just unlocked. The stage is
- * locked from then on, also after most errors: store_stage_leave().
+ * Makes them, or takes what is there, for the store that was just unlocked. What lies there
+ * and is no store goes to `gone`. The stage is locked from then on, also after most errors:
+ * store_stage_leave().
  *
  * 0; -EBUSY: another has the stage; -ESTALE: what an earlier run left does not fit this
  * store any more (a right was taken away, the recovery key is another, it is damaged),
  * and is to be removed first; -EOPNOTSUPP: the file system cannot exchange folders;
  * another errno, with ret_error.
  */
-int store_successor_make(struct store_stage *stage, const struct store_unlocked *unlocked,
+int store_successor_make(struct store_stage *stage, struct store_gone *gone,
+			 const struct store_unlocked *unlocked,
 			 struct store_successor *ret_successor,
 			 struct file_error *ret_error) must_check;
 

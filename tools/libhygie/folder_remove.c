@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Removing a tree; declared in store_archive.h. It goes from folder to folder, each held
- * open in its turn: members of a store's group can make a tree that is deeper than any
- * path, or all our descriptors, can reach, and it has to be removable all the same.
+ * Removing a tree; see folder_remove.h. Members of a store's group can make one that is
+ * deeper than any path, or all our descriptors, can reach, and it has to be removable all
+ * the same.
  */
-#include "store_archive.h"
-
-#include "libhygie/attributes.h"
+#include "libhygie/folder_remove.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -78,8 +77,15 @@ static int entry_remove(int fd, const char *name)
 	return errno == ENOTEMPTY || errno == EEXIST ? 1 : -errno;
 }
 
+static bool has_spoken(int watched)
+{
+	struct pollfd pollfd = { .fd = watched, .events = POLLIN };
+
+	return watched >= 0 && poll(&pollfd, 1, 0) > 0;
+}
+
 /* Removes what can be removed at once. 1: a folder is left, its name is in `ret_name`. */
-static int folder_empty(int fd, char **ret_name)
+static int folder_empty(int fd, int watched, char **ret_name)
 {
 	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
 	DIR *folder = copy < 0 ? NULL : fdopendir(copy);
@@ -101,7 +107,7 @@ static int folder_empty(int fd, char **ret_name)
 		}
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
 			continue;
-		r = entry_remove(fd, entry->d_name);
+		r = has_spoken(watched) ? -ECANCELED : entry_remove(fd, entry->d_name);
 		if (r == 1 && !(*ret_name = strdup(entry->d_name)))
 			r = -ENOMEM;
 	}
@@ -147,17 +153,13 @@ static int step_up(int *fd, struct step **at)
 /* All that is in the folder; `fd` may be another one then. */
 static int tree_empty(int *fd, int watched)
 {
-	struct pollfd pollfd = { .fd = watched, .events = POLLIN };
 	struct step *at = NULL;
 	int r;
 
 	do {
 		cleanup_free char *name = NULL;
 
-		if (watched >= 0 && poll(&pollfd, 1, 0) > 0)
-			r = -ECANCELED;
-		else
-			r = folder_empty(*fd, &name);
+		r = has_spoken(watched) ? -ECANCELED : folder_empty(*fd, watched, &name);
 		if (name)
 			r = step_down(fd, &at, name);
 		else if (r == 0 && at)
@@ -170,7 +172,7 @@ static int tree_empty(int *fd, int watched)
 	return r;
 }
 
-int archive_remove_held(const char *path, int folder, int watched)
+int folder_remove_held(const char *path, int folder, int watched)
 {
 	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
 
@@ -183,7 +185,7 @@ int archive_remove_held(const char *path, int folder, int watched)
 	return r == 1 ? -ENOTEMPTY : r;
 }
 
-int archive_remove(const char *path)
+int folder_remove(const char *path, int watched)
 {
 	int fd, r = entry_remove(AT_FDCWD, path);
 
@@ -192,7 +194,7 @@ int archive_remove(const char *path)
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	r = archive_remove_held(path, fd, -1);
+	r = folder_remove_held(path, fd, watched);
 	(void)close(fd);
 	return r;
 }
