@@ -7,22 +7,19 @@
 #include "language.h"
 #include "libhygie/error_text.h"
 #include "store_names.h"
+#include "store_room.h"
 #include "tree.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <fts.h>
 #include <inttypes.h>
 #include <linux/magic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #define COMPARISONS 3 /* each but the last may have to copy something anew */
-#define MARGIN ((uint64_t)16 << 20) /* for what a file system needs besides */
 
 static int fail_at(struct archive_error *error, const char *path, int fault)
 {
@@ -135,50 +132,18 @@ int store_copy_run(struct store_copy *copy, const char *from, const char *to,
 	return 0;
 }
 
-/* Bytes that a folder takes on its disk; 0 for none. */
-static int folder_measure(const char *path, uint64_t *ret_bytes)
-{
-	char *const roots[] = { strdup(path), NULL };
-	FTS *walk = roots[0] ? fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL) : NULL;
-	const FTSENT *entry;
-	uint64_t bytes = 0;
-
-	/* NOLINTNEXTLINE(concurrency-mt-unsafe): the walk is ours alone */
-	while (walk && (entry = fts_read(walk)))
-		if (entry->fts_info == FTS_F || entry->fts_info == FTS_D ||
-		    entry->fts_info == FTS_SL)
-			bytes += (uint64_t)entry->fts_statp->st_blocks * 512;
-	free(roots[0]);
-	if (!walk)
-		return -ENOMEM;
-	(void)fts_close(walk);
-	*ret_bytes = bytes;
-	return 0;
-}
-
 int store_copy_room(const char *cipher, const char *begun, struct archive_error *error)
 {
 	const char *slash = strrchr(cipher, '/');
-	int length = slash ? (int)(slash - cipher) : 0, r;
-	uint64_t wanted = 0, there = 0, free_bytes;
-	struct statvfs system = { 0 };
+	struct store_room wanted, there = { 0, 0 };
 	char parent[PATH_MAX];
+	int r = store_room_measure(cipher, &wanted);
 
-	r = folder_measure(cipher, &wanted);
 	if (r == 0 && begun[0])
-		r = folder_measure(begun, &there);
-	(void)snprintf(parent, sizeof(parent), "%.*s", length, cipher);
-	if (r == 0 && statvfs(parent, &system) < 0)
-		r = -errno;
+		r = store_room_measure(begun, &there);
 	if (r < 0)
 		return fail_at(error, cipher, r);
-	free_bytes = (uint64_t)system.f_bavail * system.f_frsize;
-	wanted = wanted > there ? wanted - there : 0;
-	wanted += wanted / 64 + MARGIN;
-	if (wanted <= free_bytes)
-		return 0;
-	return archive_fail(error, -ENOSPC,
-			    "%.200s: %" PRIu64 " MiB are free there, and %" PRIu64
-			    " MiB are needed for another copy. Make room first",
-			    parent, free_bytes >> 20, wanted >> 20);
+	(void)snprintf(parent, sizeof(parent), "%.*s", slash ? (int)(slash - cipher) : 0,
+		       cipher);
+	return store_room_look(parent, &wanted, &there, "another copy", error);
 }

@@ -28,8 +28,7 @@ int store_copy_run(struct store_copy *copy, const char *from, const char *to,
 
 /*
  * Whether there is room for another copy of the encrypted folder `cipher`, beside it;
- * `begun` is what is there of it ("" or not there: nothing). 0; -ENOSPC with `error`;
- * another errno.
+ * `begun` is what is there of it ("" or not there: nothing). Errors of store_room_look().
  */
 int store_copy_room(const char *cipher, const char *begun,
 		    struct archive_error *error) must_check;

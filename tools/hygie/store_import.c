@@ -10,6 +10,8 @@
 #include "libhygie/folder_remove.h"
 #include "output.h"
 #include "store_archive.h"
+#include "store_manifest.h"
+#include "store_room.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -50,13 +52,11 @@ static void ends_leave(struct ends *ends)
 }
 #define cleanup_ends cleanup_with(ends_leave)
 
-/* 0, or -EBADMSG for a path that leads out of the store; and as archive_enter(). */
-static int ends_enter(const struct import *import, const char *path,
-		      struct ends *ret_ends)
+/* 0, or -EBADMSG for a path that leads out of the store. */
+static int path_judge(const struct import *import, const char *path)
 {
 	size_t size = strlen(import->name);
 	const char *within = path + size;
-	int r;
 
 	if (strncmp(path, import->name, size) != 0 || (*within != '/' && *within))
 		return archive_fail(
@@ -68,6 +68,18 @@ static int ends_enter(const struct import *import, const char *path,
 	    (strlen(within) >= 3 && strcmp(within + strlen(within) - 3, "/..") == 0))
 		return archive_fail(import->error, -EBADMSG,
 				    "%.100s: cannot be in a store", path);
+	return 0;
+}
+
+/* Errors of path_judge() and archive_enter(). */
+static int ends_enter(const struct import *import, const char *path,
+		      struct ends *ret_ends)
+{
+	const char *within = path + strlen(import->name);
+	int r = path_judge(import, path);
+
+	if (r < 0)
+		return r;
 	ret_ends->within = within;
 	r = archive_enter(import->folder_fd, import->folder, path, &ret_ends->from,
 			  import->error);
@@ -165,76 +177,63 @@ static int link_import(const struct import *import, const char *hash, const char
 	return r < 0 ? r : judge_hash(import, &ends, is, hash);
 }
 
-/* A line of the manifest, without its end: "HASH  PATH", or one of our comments. */
-static int line_import(struct import *import, const char *line)
+static int line_import(void *context, const struct manifest_line *line)
 {
-	bool link = strncmp(line, ARCHIVE_LINK, strlen(ARCHIVE_LINK)) == 0;
-	const char *hash = link ? line + strlen(ARCHIVE_LINK) : line;
+	struct import *import = context;
 
-	if (strncmp(line, ARCHIVE_FOLDER, strlen(ARCHIVE_FOLDER)) == 0)
-		return folder_import(import, line + strlen(ARCHIVE_FOLDER));
-	if (strlen(hash) < HASH_DIGITS + 3 ||
-	    strspn(hash, "0123456789abcdef") != HASH_DIGITS ||
-	    strncmp(hash + HASH_DIGITS, "  ", 2) != 0)
-		return archive_fail(import->error, -EBADMSG,
-				    "%s/" ARCHIVE_MANIFEST ": is damaged",
-				    import->folder);
-	return link ? link_import(import, hash, hash + HASH_DIGITS + 2)
-		    : file_import(import, hash, hash + HASH_DIGITS + 2);
+	switch (line->kind) {
+	case MANIFEST_FOLDER:
+		return folder_import(import, line->path);
+	case MANIFEST_LINK:
+		return link_import(import, line->hash, line->path);
+	default:
+		return file_import(import, line->hash, line->path);
+	}
 }
 
-/* A file and nothing else; it lies where somebody else may have put something. */
-static int manifest_open(const struct import *import, FILE **ret_manifest)
-{
-	cleanup_entry struct archive_entry entry = ARCHIVE_NO_ENTRY;
-	cleanup_close int fd = -1;
-	struct stat st;
-	int r = archive_enter(import->folder_fd, import->folder, ARCHIVE_MANIFEST, &entry,
-			      import->error);
+/* ---- whether there is room for it ---- */
 
+struct measure {
+	const struct import *import;
+	uint64_t block;
+	struct store_room room;
+};
+
+/* What it will take: each byte is written, holes too. */
+static int line_measure(void *context, const struct manifest_line *line)
+{
+	cleanup_entry struct archive_entry from = ARCHIVE_NO_ENTRY;
+	struct measure *measure = context;
+	const struct import *import = measure->import;
+	struct stat st;
+	int r = path_judge(import, line->path);
+
+	if (r == 0)
+		r = archive_enter(import->folder_fd, import->folder, line->path, &from,
+				  import->error);
 	if (r < 0)
 		return r;
-	fd = open(entry.path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT)
-		return archive_fail(import->error, -ENOENT,
-				    "%s: is not there: the folder is no export, or one "
-				    "that is not complete",
-				    entry.shown);
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return fail_at(import, entry.shown, -errno);
-	if (!S_ISREG(st.st_mode))
-		return fail_at(import, entry.shown, -EINVAL);
-	*ret_manifest = fdopen(fd, "r");
-	if (!*ret_manifest)
-		return -ENOMEM;
-	fd = -1; /* the stream's */
+	if (lstat(from.path, &st) < 0)
+		return fail_at(import, from.shown, -errno);
+	store_room_add(&measure->room,
+		       S_ISDIR(st.st_mode) ? measure->block : (uint64_t)st.st_size,
+		       measure->block);
 	return 0;
 }
 
-static int manifest_import(struct import *import)
+static int room_look(const struct import *import)
 {
-	char line[PATH_MAX + 128]; /* more than any line that is ours */
-	FILE *manifest = NULL;
-	int r = manifest_open(import, &manifest);
+	static const struct store_room nothing = { 0, 0 };
+	struct measure measure = { .import = import };
+	int r = store_room_block(STORES_FOLDER, &measure.block);
 
-	/* A line that does not end, or has a NUL, was cut or is none of ours. */
-	while (r == 0 && fgets(line, sizeof(line), manifest)) {
-		char *end = strchr(line, '\n');
-
-		if (end)
-			*end = '\0';
-		r = end ? line_import(import, line)
-			: archive_fail(import->error, -EBADMSG,
-				       "%s/" ARCHIVE_MANIFEST ": is damaged",
-				       import->folder);
-	}
-	if (r == 0 && ferror(manifest))
-		r = archive_fail(import->error, -EIO,
-				 "%s/" ARCHIVE_MANIFEST ": cannot be read",
-				 import->folder);
-	if (manifest)
-		(void)fclose(manifest);
-	return r;
+	if (r < 0)
+		return fail_at(import, STORES_FOLDER, r);
+	r = manifest_each(import->folder_fd, import->folder, line_measure, &measure,
+			  import->error);
+	return r < 0 ? r
+		     : store_room_look(STORES_FOLDER, &measure.room, &nothing,
+				       "the store", import->error);
 }
 
 /* The stage, empty and ours: what one that was killed left is removed. */
@@ -300,10 +299,19 @@ static int files_import(struct import *import)
 		return fail_at(import, import->folder, -errno);
 	r = stage_make(import);
 	if (r == 0)
-		r = manifest_import(import);
+		r = room_look(import);
+	if (r < 0)
+		return r;
+	r = manifest_each(import->folder_fd, import->folder, line_import, import,
+			  import->error);
 	if (r == 0)
 		r = archive_flush(import->stage, import->error);
 	archive_progress_end(&import->progress);
+	if (r == -ENOSPC || r == -EDQUOT)
+		return archive_fail(import->error, r,
+				    "%s: the disk became full. Make room, then run this "
+				    "again",
+				    STORES_FOLDER);
 	return r;
 }
 

@@ -24,6 +24,7 @@ struct import {
 	char stage[STORE_NAME_MAX + 8]; /* ".NAME.new" */
 	char path[STORE_PATH_SIZE], place[STORE_PATH_SIZE];
 	struct store *store;
+	struct store *exported; /* as its store.ini has it */
 };
 
 static int paths_make(struct import *import)
@@ -188,6 +189,32 @@ static int settle(struct import *import)
 	return durable_folder_sync(import->place);
 }
 
+/*
+ * What the export's store.ini says and the store does not have. Who was leaving, and is
+ * gone, has lost nothing by it.
+ */
+static void let_go_tell(struct peer *peer, const struct import *import)
+{
+	const struct store *store = import->store, *exported = import->exported;
+	const char *name[] = { store->name };
+
+	for (size_t i = 0; i < exported->count; i++) {
+		const struct store_holder *holder = &exported->holders[i];
+		const char *right[] = { holder->user };
+
+		if (holder->state != RIGHT_PENDING ||
+		    store_holder_find(store, holder->key_id))
+			continue;
+		store_admin_audit(peer, "store-right-let-go", HYGIE_OK, store->name,
+				  holder->user);
+		peer_say(peer, WIRE_WARNING, TEXT_STORE_RIGHT_LET_GO, right, 1);
+	}
+	if (store_recovery_is_pending(exported) && !store_recovery_is_pending(store))
+		peer_say(peer, WIRE_WARNING, TEXT_STORE_KEY_LET_GO, name, 1);
+	if (exported->rotate)
+		peer_say(peer, WIRE_WARNING, TEXT_STORE_SEAL_LET_GO, name, 1);
+}
+
 static void finish(struct peer *peer, const struct import *import, int r,
 		   const struct file_error *error)
 {
@@ -207,6 +234,7 @@ static void finish(struct peer *peer, const struct import *import, int r,
 				 error);
 	} else {
 		store_admin_audit(peer, EVENT, HYGIE_OK, import->name, NULL);
+		let_go_tell(peer, import);
 		peer_finish_text(peer, HYGIE_OK, TEXT_STORE_IMPORTED, arguments, 1);
 	}
 }
@@ -231,9 +259,12 @@ void request_store_import(struct hygied *hygied, struct peer *peer,
 		    : store_load_at(STORE_FOLDER, import.stage, import.name,
 				    &import.store, &error);
 	if (r == 0)
+		r = store_copy(import.store, &import.exported);
+	if (r == 0)
 		r = files_judge(&import, &error);
 	if (r == 0)
 		r = settle(&import);
 	finish(peer, &import, r, &error);
+	store_free(import.exported);
 	store_free(import.store);
 }

@@ -153,6 +153,15 @@ static const char *const templates[TEXT_COUNT] = {
 	[TEXT_STORE_IS_OPEN] =
 		N_("The store is open, for {1}. Close it (\"hygie store close\"), then "
 		   "try again."),
+	[TEXT_STORE_RIGHT_LET_GO] = N_(
+		"The right of {1} is not taken over: it was only pending, and the store's "
+		"envelope is not for that card. Give it anew: hygie store add"),
+	[TEXT_STORE_KEY_LET_GO] = N_(
+		"The new recovery key is not taken over: it was only pending. The old page "
+		"holds; destroy the new one. Make another: hygie store recovery {1}"),
+	[TEXT_STORE_SEAL_LET_GO] = N_(
+		"That a new envelope was wanted is not taken over. Ask for it again: hygie "
+		"store rotate {1}"),
 };
 
 const char *text_template(enum hygie_text text)

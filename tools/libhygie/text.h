@@ -82,6 +82,9 @@ enum hygie_text {
 	TEXT_STORE_REENCRYPTED,  /* store */
 	TEXT_STORE_STAYS_SHUT,   /* store */
 	TEXT_STORE_IS_OPEN,      /* users, comma-separated */
+	TEXT_STORE_RIGHT_LET_GO, /* user */
+	TEXT_STORE_KEY_LET_GO,   /* store */
+	TEXT_STORE_SEAL_LET_GO,  /* store */
 	TEXT_COUNT
 };
 
