@@ -85,11 +85,28 @@ static void unknown_state_allows_nothing(void **unused)
 		assert_false(protocol_allows((enum protocol_state)99, (uint16_t)type));
 }
 
+static void each_backend_has_a_word_and_no_other_word_is_one(void **unused)
+{
+	static const char *const none[] = { "",           "gocryptfs ", "Fscrypt",
+					    "gocryptfsx", "luks",       "fscrypt\n" };
+
+	(void)unused;
+	assert_string_equal(backend_word(BACKEND_GOCRYPTFS), "gocryptfs");
+	assert_string_equal(backend_word(BACKEND_FSCRYPT), "fscrypt");
+	assert_int_equal(backend_from_word("gocryptfs"), BACKEND_GOCRYPTFS);
+	assert_int_equal(backend_from_word("fscrypt"), BACKEND_FSCRYPT);
+	assert_null(backend_word((enum backend)0));
+	assert_null(backend_word((enum backend)(BACKEND_FSCRYPT + 1)));
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+		assert_int_equal(backend_from_word(none[i]), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_state_allows_its_messages_and_no_other),
 		cmocka_unit_test(unknown_state_allows_nothing),
+		cmocka_unit_test(each_backend_has_a_word_and_no_other_word_is_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,8 @@
 
 #include "libhygie/attributes.h"
 
+#include <string.h>
+
 static const struct {
 	enum protocol_state state;
 	enum wire_type type;
@@ -76,4 +78,22 @@ bool protocol_allows(enum protocol_state state, uint16_t type)
 		if (allowed[i].state == state && (uint16_t)allowed[i].type == type)
 			return true;
 	return false;
+}
+
+static const char *const backends[] = {
+	[BACKEND_GOCRYPTFS] = "gocryptfs",
+	[BACKEND_FSCRYPT] = "fscrypt",
+};
+
+const char *backend_word(enum backend backend)
+{
+	return (size_t)backend < array_size(backends) ? backends[backend] : NULL;
+}
+
+enum backend backend_from_word(const char *word)
+{
+	for (size_t i = BACKEND_GOCRYPTFS; i < array_size(backends); i++)
+		if (strcmp(word, backends[i]) == 0)
+			return (enum backend)i;
+	return 0;
 }

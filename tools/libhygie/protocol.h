@@ -87,16 +87,19 @@ enum wire_type {
 	WIRE_REPORT_DONE = 0x0404,
 	WIRE_REPORT_FAILED = 0x0405,
 
-	WIRE_KEEPER_INIT = 0x0501, /* TAG_CIPHER, TAG_MOUNT, TAG_GROUP_ID, TAG_SECRET */
+	WIRE_KEEPER_INIT =
+		0x0501, /* TAG_CIPHER, TAG_MOUNT, TAG_GROUP_ID, TAG_SECRET, TAG_BACKEND */
 	WIRE_KEEPER_OPEN =
 		0x0502, /* TAG_CIPHER, TAG_MOUNT, TAG_SECRET, TAG_NOTE, TAG_IDLE,
-			 * TAG_FIXED */
+			 * TAG_FIXED, TAG_BACKEND */
 	WIRE_KEEPER_NOTE = 0x0503,   /* TAG_NOTE */
 	WIRE_KEEPER_STATUS = 0x0504, /* answered by STATE */
 	WIRE_KEEPER_CLOSE =
 		0x0505, /* TAG_LIMIT; answered by CLOSED or BUSY, then CLOSED */
-	WIRE_KEEPER_DONE = 0x0601,   /* of INIT, NOTE */
-	WIRE_KEEPER_FAILED = 0x0602, /* TAG_FAILURE; TAG_TEXT for the log */
+	WIRE_KEEPER_DONE = 0x0601, /* of INIT, NOTE */
+	WIRE_KEEPER_FAILED =
+		0x0602, /* TAG_FAILURE; TAG_TEXT for the log. KEEPER_NO_ENCRYPTION:
+			 * TAG_FILE, the device, and TAG_KIND, its file system */
 	WIRE_KEEPER_OPENED = 0x0603,
 	WIRE_KEEPER_BUSY = 0x0604,   /* a group of TAG_PROCESS for each program */
 	WIRE_KEEPER_CLOSED = 0x0605, /* TAG_FAILURE: KEEPER_DIED, where nobody asked */
@@ -207,6 +210,7 @@ enum wire_tag {
 	TAG_IDLE = 0x79,    /* u32, ms without use until IDLE is told; 0: never */
 	TAG_LIMIT = 0x7A,   /* u32, ms that a closing may last; 0: any time */
 	TAG_FIXED = 0x7B,   /* u32, not 0: nobody can write in it */
+	TAG_BACKEND = 0x7C, /* string, backend_word(); absent: gocryptfs */
 };
 
 /* Why a store's keeper did not do what it was told. */
@@ -220,6 +224,14 @@ enum keeper_failure {
 	KEEPER_DIED,         /* gocryptfs ended, and nobody had asked for it */
 	KEEPER_MISSING,      /* gocryptfs is not installed */
 	KEEPER_LIMIT,        /* gocryptfs was ended: it was busy beyond the limit */
+	/* fscrypt: the file system of the encrypted folder cannot encrypt, or is not to yet */
+	KEEPER_NO_ENCRYPTION,
+};
+
+/* What encrypts a store. The zero is none. */
+enum backend {
+	BACKEND_GOCRYPTFS = 1,
+	BACKEND_FSCRYPT, /* the file system itself: ext4, f2fs */
 };
 
 /* TAG_STATE of KEEPER_STATE. */
@@ -307,3 +319,8 @@ enum protocol_state {
 
 /* Whether a message of `type` may come in `state`; what is not in the table may not. */
 bool protocol_allows(enum protocol_state state, uint16_t type);
+
+/* "gocryptfs" or "fscrypt", as TAG_BACKEND and store.ini have it; NULL for none. */
+const char *backend_word(enum backend backend);
+/* The other way round; 0 for another word. */
+enum backend backend_from_word(const char *word);
