@@ -36,7 +36,7 @@ PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
 ALL_CFLAGS = -std=gnu17 -fPIC -pthread -MMD -MP $(WARNINGS) $(HARDENING) -D_GNU_SOURCE \
 	-Itools -Itests -DHYGIE_VERSION='"$(VERSION)"' -DHYGIE_BUILD_TIME=$(BUILD_TIME) \
 	-DHYGIED_PATH='"$(PREFIX)/sbin/hygied"' -DHYGIE_PREFIX='"$(PREFIX)"' \
-	-DHYGIE_PAMDIR='"$(PAMDIR)"' \
+	-DHYGIE_PAMDIR='"$(PAMDIR)"' -DHYGIE_LIBEXECDIR='"$(LIBEXECDIR)"' \
 	-DHYGIE_LOCALEDIR='"$(DATADIR)/locale"' $(PKG_CFLAGS) $(CFLAGS) $(EXTRA_CFLAGS)
 ALL_LDFLAGS = -Wl,-z,relro,-z,now -Wl,--as-needed -pthread $(LDFLAGS) $(EXTRA_LDFLAGS)
 
@@ -51,11 +51,13 @@ CLIENT_SRC := $(addprefix tools/libhygie/,catalogue.c client.c deadline.c outcom
 LIB_SRC := $(wildcard tools/libhygie/*.c)
 DAEMON_SRC := $(filter-out tools/hygied/main.c,$(wildcard tools/hygied/*.c))
 TOKEN_SRC := $(filter-out tools/hygie-token/main.c,$(wildcard tools/hygie-token/*.c))
-STORE_SRC := $(wildcard tools/hygie-store/*.c)
+STORE_SRC := $(filter-out tools/hygie-store/main.c,$(wildcard tools/hygie-store/*.c))
+FSCRYPT_SRC := $(wildcard tools/hygie-fscrypt/*.c)
 COMMAND_SRC := $(filter-out tools/hygie/hygie.c,$(wildcard tools/hygie/*.c))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 
-PROGRAMS := $(addprefix $(BUILD)/,pam_hygie.so libhygie.so.0 hygied hygie-token hygie-store hygie)
+PROGRAMS := $(addprefix $(BUILD)/,pam_hygie.so libhygie.so.0 hygied hygie-token hygie-store \
+	hygie-fscrypt hygie)
 MAN := $(patsubst docs/man/%.scd,$(BUILD)/man/%,$(wildcard docs/man/*.scd))
 
 all: $(PROGRAMS) $(MAN)
@@ -67,6 +69,7 @@ $(BUILD)/obj/%.o: %.c Makefile
 $(BUILD)/libhygie.a: $(call objects,$(LIB_SRC))
 $(BUILD)/hygied.a: $(call objects,$(DAEMON_SRC))
 $(BUILD)/hygie-token.a: $(call objects,$(TOKEN_SRC))
+$(BUILD)/hygie-store.a: $(call objects,$(STORE_SRC))
 $(BUILD)/hygie.a: $(call objects,$(COMMAND_SRC))
 $(BUILD)/%.a:
 	@rm -f $@
@@ -92,9 +95,13 @@ $(BUILD)/hygie-token: $(call objects,tools/hygie-token/main.c) $(BUILD)/hygie-to
 		$(BUILD)/libhygie.a
 	@echo "  link $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(TOKEN_LIBS)
-$(BUILD)/hygie-store: $(call objects,$(STORE_SRC)) $(BUILD)/libhygie.a
+$(BUILD)/hygie-store: $(call objects,tools/hygie-store/main.c) $(BUILD)/hygie-store.a \
+		$(BUILD)/libhygie.a
 	@echo "  link $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(call libs,libsystemd inih)
+$(BUILD)/hygie-fscrypt: $(call objects,$(FSCRYPT_SRC)) $(BUILD)/hygie-store.a $(BUILD)/libhygie.a
+	@echo "  link $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -pie -o $@ $^ $(call libs,libcrypto)
 COMMAND_LIBS = $(call libs,jansson libsystemd inih libcrypto)
 $(BUILD)/hygie: $(call objects,tools/hygie/hygie.c) $(BUILD)/hygie.a $(BUILD)/libhygie.a
 	@echo "  link $@"
@@ -164,6 +171,7 @@ install: all
 	install -D -m 755 $(BUILD)/hygie $(DESTDIR)$(PREFIX)/bin/hygie
 	install -D -m 755 $(BUILD)/hygie-token $(DESTDIR)$(LIBEXECDIR)/hygie-token
 	install -D -m 755 $(BUILD)/hygie-store $(DESTDIR)$(LIBEXECDIR)/hygie-store
+	install -D -m 755 $(BUILD)/hygie-fscrypt $(DESTDIR)$(LIBEXECDIR)/hygie-fscrypt
 	install -D -m 644 -t $(DESTDIR)$(UNITDIR) udev/hygie-store@.service
 	sed -i 's|=/usr/libexec/hygie/|=$(LIBEXECDIR)/|' $(DESTDIR)$(UNITDIR)/hygie-store@.service
 	install -d -m 755 $(DESTDIR)$(DATADIR)/hygie/cards.d $(DESTDIR)$(SYSCONFDIR)/hygie/ca \

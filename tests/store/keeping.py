@@ -6,6 +6,7 @@
     keeper.open(); ...; keeper.close()
 """
 import base64
+import contextlib
 import ctypes
 import os
 import pathlib
@@ -19,6 +20,7 @@ import time
 import pytest
 
 import wire
+from disk import ABSENT, SKIPPED, Disk, key_id, key_status, why_not
 
 PROGRAM = "/usr/libexec/hygie/hygie-store"
 FOLDER = pathlib.Path("/run/hygie/store")
@@ -118,6 +120,10 @@ class Link:
 
 
 class Keeper(Link):
+    program = "gocryptfs"  # which encrypts
+    # What is told of a hard limit, while programs have files open.
+    forced = wire.KEEPER_FAILURES["KEEPER_LIMIT"]
+
     def __init__(self, name="records", root=None, group=0):
         root = root or pathlib.Path("/var/lib/hygie/store")
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -167,8 +173,20 @@ class Keeper(Link):
         self.order("CLOSE", **how)
         return self.wait("CLOSED")
 
-    def gocryptfs(self):
-        """The pid of its gocryptfs."""
+    def is_ours(self, line):
+        """Whether a line of mountinfo is such a mount."""
+        return "fuse.gocryptfs hygie-%s " % self.name in line
+
+    def has_key(self):
+        """Whether somebody has the store's key."""
+        return bool(running(self.program))
+
+    def encrypted(self):
+        """Of a store that is shut: what is in its folder, as it lies on the disk."""
+        return b"".join(path.read_bytes() for path in self.cipher.rglob("*") if path.is_file())
+
+    def child(self):
+        """The pid of the program that encrypts."""
         children = pathlib.Path("/proc/%d/task/%d/children" % (self.process.pid, self.process.pid))
         pids = [int(pid) for pid in children.read_text().split()]
         assert len(pids) == 1, pids
@@ -193,6 +211,32 @@ class Keeper(Link):
                 self.kill()
         until(lambda: self.clear() == 0, "the record stays locked")
         self.hang_up()
+
+
+class FscryptKeeper(Keeper):
+    """Of a store whose file system encrypts it."""
+    program = "hygie-fscrypt"
+    forced = wire.KEEPER_FAILURES["KEEPER_LIMIT_HELD"]
+
+    def __init__(self, disk, name="records", group=0):
+        self.disk = disk
+        super().__init__(name, disk.root / "store", group)
+
+    def place(self):
+        return {**super().place(), "backend": "fscrypt"}
+
+    def is_ours(self, line):
+        return line.split()[3] == "/store/%s/cipher" % self.name and " - ext4 " in line
+
+    def key_status(self):
+        return key_status(self.disk.root, key_id(self.secret))
+
+    def has_key(self):
+        return bool(running(self.program)) or self.key_status() != ABSENT
+
+    def encrypted(self):
+        subprocess.run(["sync", "-f", self.disk.root], check=True)
+        return self.disk.image.read_bytes()
 
 
 def holder(code, *arguments, uid=None, gid=None):
@@ -244,13 +288,40 @@ def members():
         subprocess.run(["usermod", "-aG", "records", name], check=True)
 
 
-@pytest.fixture
-def keeper():
-    one = Keeper(group=GROUP)
+@pytest.fixture(scope="module")
+def disks():
+    """The disk of the stores that fscrypt encrypts; made for whoever needs it."""
+    made = []
+
+    def get():
+        if why_not():
+            pytest.skip(SKIPPED + why_not())
+        if not made:
+            made.append(Disk("keeper"))
+        return made[0]
+    yield get
+    for one in made:
+        one.end()
+
+
+@contextlib.contextmanager
+def kept(one):
     yield one
     one.end()
     shutil.rmtree(one.cipher.parent)
     shutil.rmtree("/srv/hygie", ignore_errors=True)
+
+
+@pytest.fixture(params=["gocryptfs", "fscrypt"])
+def keeper(request, disks):
+    """With each of the backends, unless a test asks for one."""
+    with kept(FscryptKeeper(disks(), group=GROUP) if request.param == "fscrypt"
+              else Keeper(group=GROUP)) as one:
+        yield one
+
+
+GOCRYPTFS = pytest.mark.parametrize("keeper", ["gocryptfs"], indirect=True)
+FSCRYPT = pytest.mark.parametrize("keeper", ["fscrypt"], indirect=True)
 
 
 @pytest.fixture
@@ -262,4 +333,4 @@ def store(keeper):
 
 
 def is_shut(keeper):
-    return not mounts(keeper.mount) and not running("gocryptfs")
+    return not mounts(keeper.mount) and not keeper.has_key()

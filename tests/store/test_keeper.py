@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The keeper of a store: made, opened, closed; attacked, killed, out of room."""
+import contextlib
 import os
 import pathlib
 import pwd
@@ -10,9 +11,10 @@ import subprocess
 import pytest
 
 import processes
-from keeping import (DEADLINE, FOLDER, GROUP, HOLDS, Keeper, Link, PROGRAM, end_of, holder, is_shut,
-                     keeper, members, mounts, new_secret, running, store,  # noqa: F401
-                     wait_gone)
+from disk import SKIPPED, Disk, why_not
+from keeping import (DEADLINE, FOLDER, FscryptKeeper, GOCRYPTFS, GROUP, HOLDS, Keeper, Link, PROGRAM,
+                     disks, end_of, holder, is_shut, keeper, members, mounts,  # noqa: F401
+                     new_secret, running, store, wait_gone)
 
 
 def as_user(name, script):
@@ -32,14 +34,13 @@ def test_a_store_is_made_opened_and_closed(keeper):
     assert keeper.mount.stat().st_mode & 0o7777 == 0o700
     keeper.open(note=b"\0\1the note")
     line, = mounts(keeper.mount)
-    assert "nosuid" in line and "nodev" in line and "fuse.gocryptfs" in line
+    assert "nosuid" in line and "nodev" in line and keeper.is_ours(line)
     state = keeper.state()
     assert state.get("STATE") == "open" and state.get("NOTE") == b"\0\1the note"
     (keeper.mount / "record").write_text("once upon a time")
-    assert b"once upon" not in b"".join(
-        path.read_bytes() for path in keeper.cipher.rglob("*") if path.is_file())
     keeper.close()
     assert is_shut(keeper) and not any(keeper.mount.iterdir())
+    assert b"once upon" not in keeper.encrypted()
     keeper.open()
     assert (keeper.mount / "record").read_text() == "once upon a time"
 
@@ -71,12 +72,15 @@ def test_who_is_connected_hears_of_an_opening_that_failed(keeper):
 
 def test_a_store_is_not_made_over_another(keeper):
     keeper.make()
-    before = (keeper.cipher / "gocryptfs.conf").read_bytes()
-    keeper.secret, right = new_secret(), keeper.secret
+    keeper.open()
+    (keeper.mount / "record").write_text("of the first")
+    keeper.close()
+    right, keeper.secret = keeper.secret, new_secret()
     keeper.order_init()
     keeper.fails("BAD_CIPHER")
-    assert (keeper.cipher / "gocryptfs.conf").read_bytes() == before
-    keeper.open(secret=right)
+    keeper.secret = right
+    keeper.open()
+    assert (keeper.mount / "record").read_text() == "of the first"
 
 
 def test_a_close_during_the_opening_closes_it(keeper):
@@ -208,7 +212,7 @@ def test_an_unfit_mount_point_is_refused(keeper, attack):
     try:
         keeper.order_open()
         keeper.fails("BAD_MOUNT")
-        assert not running("gocryptfs")
+        assert not running(keeper.program)
     finally:
         shutil.rmtree("/srv/other", ignore_errors=True)
         if keeper.mount.parent.is_symlink():
@@ -264,9 +268,10 @@ def test_a_program_of_another_owner_gains_nothing_in_it(store):
 
 # --- dying
 
+@GOCRYPTFS
 def test_a_killed_gocryptfs_is_told_and_its_dead_mount_taken_away(store):
     process = holder(HOLDS["file"], store.mount)
-    pid = store.gocryptfs()
+    pid = store.child()
     os.kill(pid, 9)
     assert store.wait("CLOSED").get("FAILURE") is not None
     assert is_shut(store) and not any(store.mount.iterdir())
@@ -274,10 +279,11 @@ def test_a_killed_gocryptfs_is_told_and_its_dead_mount_taken_away(store):
     store.open()
 
 
+@GOCRYPTFS
 def test_a_killed_keeper_takes_gocryptfs_along_and_is_cleaned_up_after(store):
     (store.mount / "record").write_text("there")
     process = holder(HOLDS["directory"], store.mount)
-    pid = store.gocryptfs()
+    pid = store.child()
     store.kill()
     wait_gone(pid)
     assert mounts(store.mount), "the control: a dead mount is left"
@@ -290,7 +296,7 @@ def test_a_killed_keeper_takes_gocryptfs_along_and_is_cleaned_up_after(store):
 
 
 def test_a_new_keeper_cleans_up_by_itself(store):
-    pid = store.gocryptfs()
+    pid = store.child()
     store.kill()
     wait_gone(pid)
     store.start()
@@ -316,18 +322,33 @@ def test_one_who_unmounts_it_by_hand_is_noticed(store):
 
 # --- the disk
 
-@pytest.fixture
-def small_disk():
+@contextlib.contextmanager
+def small_tmpfs():
     root = pathlib.Path("/mnt/disk")
     root.mkdir(mode=0o700)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k,mode=700", "none", str(root)],
                    check=True)
-    keeper = Keeper("small", root=root, group=GROUP)
-    yield keeper
-    keeper.end()
+    yield Keeper("small", root=root, group=GROUP), root
     subprocess.run(["umount", str(root)], check=True)
     root.rmdir()
-    shutil.rmtree("/srv/hygie")
+
+
+@contextlib.contextmanager
+def small_ext4():
+    disk = Disk("small", size="8M")
+    yield FscryptKeeper(disk, "small", group=GROUP), disk.root
+    disk.end()
+
+
+@pytest.fixture(params=["gocryptfs", "fscrypt"])
+def small_disk(request):
+    if request.param == "fscrypt" and why_not():
+        pytest.skip(SKIPPED + why_not())
+    with small_ext4() if request.param == "fscrypt" else small_tmpfs() as (keeper, root):
+        keeper.root = root
+        yield keeper
+        keeper.end()
+        shutil.rmtree("/srv/hygie")
 
 
 def fill(path):
@@ -370,7 +391,7 @@ def test_a_read_only_disk_is_read(small_disk):
     small_disk.open()
     (small_disk.mount / "before").write_text("kept")
     small_disk.close()
-    root = small_disk.cipher.parents[1]
+    root = small_disk.root
     subprocess.run(["mount", "-o", "remount,ro", str(root)], check=True)
     try:
         small_disk.open()
@@ -437,7 +458,7 @@ def test_the_keeper_is_not_dumped(store):
     """Its folder in /proc is root's in any case; a process of root's own uid can tell."""
     limits = pathlib.Path("/proc/%d/limits" % store.process.pid).read_text()
     assert re.search(r"Max core file size\s+0\s+0", limits)
-    limits = pathlib.Path("/proc/%d/limits" % store.gocryptfs()).read_text()
+    limits = pathlib.Path("/proc/%d/limits" % store.child()).read_text()
     assert re.search(r"Max core file size\s+0\s+0", limits)
 
 

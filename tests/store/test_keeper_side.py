@@ -82,7 +82,7 @@ def test_an_opening_is_not_joined_to_one_that_is_there(side):
 def test_it_closes_when_nobody_is_connected(side):
     other = Link(side.name)
     side.open()
-    gocryptfs = side.gocryptfs()
+    gocryptfs = side.child()
     side.hang_up()
     assert other.state().get("STATE") == "open"  # somebody is
     other.hang_up()
@@ -92,7 +92,7 @@ def test_it_closes_when_nobody_is_connected(side):
 
 def test_it_closes_when_nobody_is_connected_and_it_is_not_busy_any_more(side):
     side.open()
-    gocryptfs = side.gocryptfs()
+    gocryptfs = side.child()
     with open(side.mount / "held", "w", encoding="utf-8"):
         side.hang_up()
         os.kill(gocryptfs, 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Running gocryptfs; see cipher.h.
+ * Running it; see cipher.h.
  */
 #include "hygie-store/cipher.h"
 
@@ -14,15 +14,18 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
-#define PROGRAM "/usr/bin/gocryptfs"
+#define GOCRYPTFS "/usr/bin/gocryptfs"
+#define FSCRYPT HYGIE_LIBEXECDIR "/hygie-fscrypt"
 #define SECRET_FD 3
 #define PASSFILE "/dev/fd/3"
+#define RECORD_FD 4
 #define LINE_SIZE 256
 #define ARGUMENTS_MAX 20
 /* It guards 256 random bits: nobody guesses them, so the cost of a guess may be small. */
 #define SCRYPT_COST "-scryptn=10"
 
 struct cipher {
+	enum backend backend;
 	const struct cipher_callbacks *callbacks;
 	void *context;
 	pid_t pid; /* 0 once it was reaped */
@@ -46,7 +49,7 @@ static void take_output(struct cipher *cipher, const char *bytes, size_t size)
 		if (cipher->line[0] == '\0')
 			continue;
 		memcpy(cipher->said, cipher->line, sizeof(cipher->said));
-		log_info("gocryptfs: %s", cipher->line);
+		log_info("%s: %s", cipher_program(cipher->backend), cipher->line);
 	}
 }
 
@@ -84,7 +87,7 @@ static int on_end(sd_event_source *source, const siginfo_t *info, void *userdata
 	return 0;
 }
 
-/* Sent by gocryptfs when the mount is there and it answers. */
+/* Sent when the mount is there and it answers. */
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info,
 		     void *userdata)
 {
@@ -96,32 +99,60 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
 	return 0;
 }
 
+/* How a process is started. */
+struct start {
+	enum backend backend;
+	const char *const *arguments;
+	const struct secret *secret; /* NULL: it needs none */
+	int record;                  /* -1: it does not get it */
+};
+
+/*
+ * gocryptfs is gone with its key by a SIGKILL; hygie-fscrypt has to take it out, and does so
+ * by SIGTERM.
+ */
+static int ending_signal(enum backend backend)
+{
+	return backend == BACKEND_FSCRYPT ? SIGTERM : SIGKILL;
+}
+
+/* Those it is to have, from descriptors above them, so that none is written over. */
+static bool take_descriptors(int secret, int output, int record)
+{
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	secret = fcntl(secret, F_DUPFD_CLOEXEC, 10);
+	output = fcntl(output, F_DUPFD_CLOEXEC, 10);
+	null = fcntl(null, F_DUPFD_CLOEXEC, 10);
+	if (record >= 0) {
+		record = fcntl(record, F_DUPFD_CLOEXEC, 10);
+		if (record < 0 || dup2(record, RECORD_FD) < 0)
+			return false;
+	}
+	return secret >= 0 && output >= 0 && null >= 0 && dup2(null, 0) >= 0 &&
+	       dup2(output, 1) >= 0 && dup2(output, 2) >= 0 &&
+	       dup2(secret, SECRET_FD) >= 0;
+}
+
 /* In the child: nothing of ours but the pipe, the output, and our end. */
-static _Noreturn void become(const char *const arguments[], int secret, int output,
+static _Noreturn void become(const struct start *start, int secret, int output,
 			     pid_t parent)
 {
 	static char path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
 		    quiet[] = "GOTRACEBACK=none";
 	char *const environment[] = { path, quiet, NULL };
 	char *copy[ARGUMENTS_MAX] = { NULL };
-	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	sigset_t none;
 
-	for (size_t i = 0; i < ARGUMENTS_MAX - 1 && arguments[i]; i++)
-		copy[i] = strdup(arguments[i]);
+	for (size_t i = 0; i < ARGUMENTS_MAX - 1 && start->arguments[i]; i++)
+		copy[i] = strdup(start->arguments[i]);
 	(void)sigemptyset(&none);
 	(void)signal(SIGPIPE, SIG_DFL);
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent || null < 0 ||
-	    pthread_sigmask(SIG_SETMASK, &none, NULL) != 0)
+	if (prctl(PR_SET_PDEATHSIG, ending_signal(start->backend)) < 0 ||
+	    getppid() != parent || pthread_sigmask(SIG_SETMASK, &none, NULL) != 0 ||
+	    !take_descriptors(secret, output, start->record))
 		_exit(CIPHER_NOT_STARTED);
-	/* Above those that are made below, so that none is written over. */
-	secret = fcntl(secret, F_DUPFD_CLOEXEC, 10);
-	output = fcntl(output, F_DUPFD_CLOEXEC, 10);
-	null = fcntl(null, F_DUPFD_CLOEXEC, 10);
-	if (secret < 0 || output < 0 || null < 0 || dup2(null, 0) < 0 ||
-	    dup2(output, 1) < 0 || dup2(output, 2) < 0 || dup2(secret, SECRET_FD) < 0)
-		_exit(CIPHER_NOT_STARTED);
-	(void)execve(PROGRAM, copy, environment);
+	(void)execve(copy[0], copy, environment);
 	_exit(CIPHER_NOT_STARTED);
 }
 
@@ -155,9 +186,9 @@ static int watch(struct cipher *cipher, sd_event *loop)
 	return r;
 }
 
-static int start(sd_event *loop, const char *const arguments[],
-		 const struct secret *secret, const struct cipher_callbacks *callbacks,
-		 void *context, struct cipher **ret_cipher)
+static int start(sd_event *loop, const struct start *how,
+		 const struct cipher_callbacks *callbacks, void *context,
+		 struct cipher **ret_cipher)
 {
 	int secrets[2] = { -1, -1 }, output[2] = { -1, -1 }, r;
 	pid_t parent = getpid();
@@ -165,12 +196,13 @@ static int start(sd_event *loop, const char *const arguments[],
 
 	if (!cipher)
 		return -ENOMEM;
+	cipher->backend = how->backend;
 	cipher->callbacks = callbacks;
 	cipher->context = context;
 	cipher->output = -1;
-	r = pipe2(secrets, O_CLOEXEC) < 0 || pipe2(output, O_CLOEXEC) < 0
-		    ? -errno
-		    : fill_pipe(secrets[1], secret);
+	r = pipe2(secrets, O_CLOEXEC) < 0 || pipe2(output, O_CLOEXEC) < 0 ? -errno : 0;
+	if (r == 0 && how->secret)
+		r = fill_pipe(secrets[1], how->secret);
 	if (r == 0) {
 		cipher->output = output[0];
 		r = fcntl(output[0], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
@@ -178,7 +210,7 @@ static int start(sd_event *loop, const char *const arguments[],
 	if (r == 0) {
 		cipher->pid = fork();
 		if (cipher->pid == 0)
-			become(arguments, secrets[0], output[1], parent);
+			become(how, secrets[0], output[1], parent);
 		if (cipher->pid < 0) {
 			r = -errno;
 			cipher->pid = 0;
@@ -199,35 +231,85 @@ static int start(sd_event *loop, const char *const arguments[],
 	return 0;
 }
 
-int cipher_init(sd_event *loop, const char *cipher, const struct secret *secret,
-		const struct cipher_callbacks *callbacks, void *context,
-		struct cipher **ret_cipher)
+int cipher_init(sd_event *loop, const struct subject *subject,
+		const struct secret *secret, const struct cipher_callbacks *callbacks,
+		void *context, struct cipher **ret_cipher)
 {
-	const char *const arguments[] = { PROGRAM,     "-init",     "-q",
-					  SCRYPT_COST, "-passfile", PASSFILE,
-					  "--",        cipher,      NULL };
+	const char *const gocryptfs[] = { GOCRYPTFS,   "-init",         "-q",
+					  SCRYPT_COST, "-passfile",     PASSFILE,
+					  "--",        subject->folder, NULL };
+	const char *const fscrypt[] = { FSCRYPT, "init", subject->folder, NULL };
+	const struct start how = {
+		.backend = subject->backend,
+		.arguments = subject->backend == BACKEND_FSCRYPT ? fscrypt : gocryptfs,
+		.secret = secret,
+		.record = -1,
+	};
 
-	return start(loop, arguments, secret, callbacks, context, ret_cipher);
+	return start(loop, &how, callbacks, context, ret_cipher);
 }
 
-int cipher_mount(sd_event *loop, const char *cipher, const char *mount,
-		 const char *source, bool read_only, const struct secret *secret,
+static int mount_fscrypt(sd_event *loop, const struct subject *subject, const char *order,
+			 int record, const struct secret *secret,
+			 const struct cipher_callbacks *callbacks, void *context,
+			 struct cipher **ret_cipher)
+{
+	const char *const arguments[] = { FSCRYPT, order, subject->folder, subject->mount,
+					  NULL };
+	const struct start how = {
+		.backend = BACKEND_FSCRYPT,
+		.arguments = arguments,
+		.secret = secret,
+		.record = record,
+	};
+
+	return start(loop, &how, callbacks, context, ret_cipher);
+}
+
+int cipher_mount(sd_event *loop, const struct subject *subject, bool read_only,
+		 int record, const struct secret *secret,
 		 const struct cipher_callbacks *callbacks, void *context,
 		 struct cipher **ret_cipher)
 {
 	char notify[24];
-	const char *const arguments[] = { PROGRAM,        "-fg",
-					  "-q",           "-nosyslog",
-					  "-allow_other", "-nosuid",
-					  "-nodev",       "-fsname",
-					  source,         "-notifypid",
-					  notify,         "-passfile",
-					  PASSFILE,       read_only ? "-ro" : "-rw",
-					  "--",           cipher,
-					  mount,          NULL };
+	const char *const arguments[] = { GOCRYPTFS,
+					  "-fg",
+					  "-q",
+					  "-nosyslog",
+					  "-allow_other",
+					  "-nosuid",
+					  "-nodev",
+					  "-fsname",
+					  subject->source,
+					  "-notifypid",
+					  notify,
+					  "-passfile",
+					  PASSFILE,
+					  read_only ? "-ro" : "-rw",
+					  "--",
+					  subject->folder,
+					  subject->mount,
+					  NULL };
+	const struct start how = {
+		.backend = BACKEND_GOCRYPTFS,
+		.arguments = arguments,
+		.secret = secret,
+		.record = -1,
+	};
 
+	if (subject->backend == BACKEND_FSCRYPT)
+		return mount_fscrypt(loop, subject, read_only ? "show" : "open", record,
+				     secret, callbacks, context, ret_cipher);
 	(void)snprintf(notify, sizeof(notify), "%ld", (long)getpid());
-	return start(loop, arguments, secret, callbacks, context, ret_cipher);
+	return start(loop, &how, callbacks, context, ret_cipher);
+}
+
+int cipher_close(sd_event *loop, const struct subject *subject, int record,
+		 const struct cipher_callbacks *callbacks, void *context,
+		 struct cipher **ret_cipher)
+{
+	return mount_fscrypt(loop, subject, "close", record, NULL, callbacks, context,
+			     ret_cipher);
 }
 
 void cipher_free(struct cipher *cipher)
@@ -238,7 +320,7 @@ void cipher_free(struct cipher *cipher)
 	(void)sd_event_source_disable_unref(cipher->on_output);
 	(void)sd_event_source_disable_unref(cipher->on_signal);
 	if (cipher->pid > 0) {
-		(void)kill(cipher->pid, SIGKILL);
+		(void)kill(cipher->pid, ending_signal(cipher->backend));
 		(void)waitpid(cipher->pid, NULL, 0);
 	}
 	if (cipher->output >= 0)
@@ -254,7 +336,18 @@ pid_t cipher_pid(const struct cipher *cipher)
 void cipher_kill(struct cipher *cipher)
 {
 	if (cipher->pid > 0)
-		(void)kill(cipher->pid, SIGKILL);
+		(void)kill(cipher->pid, ending_signal(cipher->backend));
+}
+
+void cipher_look(const struct cipher *cipher)
+{
+	if (cipher && cipher->pid > 0 && cipher->backend == BACKEND_FSCRYPT)
+		(void)kill(cipher->pid, SIGHUP);
+}
+
+const char *cipher_program(enum backend backend)
+{
+	return backend == BACKEND_FSCRYPT ? "hygie-fscrypt" : "gocryptfs";
 }
 
 const char *cipher_said(const struct cipher *cipher)

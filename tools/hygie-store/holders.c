@@ -4,6 +4,7 @@
  */
 #include "hygie-store/holders.h"
 
+#include "hygie-store/mounted.h"
 #include "libhygie/printable.h"
 
 #include <dirent.h>
@@ -16,19 +17,45 @@
 #include <sys/sysmacros.h>
 
 struct search {
-	dev_t device;
+	const struct subject *subject;
+	uint64_t mounts[MOUNTED_MAX]; /* fscrypt: their ids */
+	size_t mount_count;
 	int folder; /* of the process */
 	struct holder *holder;
 };
 
+static bool is_of_a_mount(const struct search *search, const struct statx *status)
+{
+	for (size_t i = 0; i < search->mount_count; i++)
+		if (search->mounts[i] == status->stx_mnt_id)
+			return true;
+	return false;
+}
+
+/* Opened as it is, wherever it lies, and whatever its name is now. */
+static bool has_its_key(const struct search *search, const char *link)
+{
+	cleanup_close int fd = openat(search->folder, link,
+				      O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+	return fd >= 0 && subject_has(search->subject, fd);
+}
+
 /* AT_STATX_DONT_SYNC and no field asked for: the file system is not asked. */
 static bool is_there(const struct search *search, const char *link)
 {
+	const struct subject *subject = search->subject;
 	struct statx status;
 
-	return statx(search->folder, link, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, 0,
-		     &status) == 0 &&
-	       makedev(status.stx_dev_major, status.stx_dev_minor) == search->device;
+	if (statx(search->folder, link, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, 0,
+		  &status) < 0 ||
+	    makedev(status.stx_dev_major, status.stx_dev_minor) != subject->device)
+		return false;
+	if (subject->backend != BACKEND_FSCRYPT || is_of_a_mount(search, &status))
+		return true;
+	return (status.stx_attributes & STATX_ATTR_ENCRYPTED) != 0 &&
+	       (S_ISREG(status.stx_mode) || S_ISDIR(status.stx_mode)) &&
+	       has_its_key(search, link);
 }
 
 static void note_file(const struct search *search, const char *link)
@@ -71,6 +98,28 @@ static bool holds_open_file(const struct search *search)
 	return found;
 }
 
+/* Whether a line of maps tells of something that is there, and with what name. */
+static bool is_mapping_there(const struct search *search, char *line)
+{
+	unsigned long start, end;
+	unsigned major_number, minor_number;
+	char link[64];
+	int file = 0;
+
+	/* NOLINTNEXTLINE(cert-err34-c): the kernel's own digits */
+	if (sscanf(line, "%lx-%lx %*s %*s %x:%x %*u %n", &start, &end, &major_number,
+		   &minor_number, &file) < 4 ||
+	    makedev(major_number, minor_number) != search->subject->device)
+		return false;
+	(void)snprintf(link, sizeof(link), "map_files/%lx-%lx", start, end);
+	if (search->subject->backend == BACKEND_FSCRYPT && !is_there(search, link))
+		return false;
+	line[strcspn(line, "\n")] = '\0';
+	(void)printable_copy(search->holder->file, sizeof(search->holder->file),
+			     line + file, strlen(line + file));
+	return true;
+}
+
 static bool holds_mapped_file(const struct search *search)
 {
 	int fd = openat(search->folder, "maps", O_RDONLY | O_CLOEXEC);
@@ -84,20 +133,8 @@ static bool holds_mapped_file(const struct search *search)
 			(void)close(fd);
 		return false;
 	}
-	while (!found && getline(&line, &room, maps) >= 0) {
-		unsigned major_number, minor_number;
-		int file = 0;
-
-		/* NOLINTNEXTLINE(cert-err34-c): the kernel's own digits */
-		if (sscanf(line, "%*s %*s %*s %x:%x %*u %n", &major_number, &minor_number,
-			   &file) < 2 ||
-		    makedev(major_number, minor_number) != search->device)
-			continue;
-		line[strcspn(line, "\n")] = '\0';
-		(void)printable_copy(search->holder->file, sizeof(search->holder->file),
-				     line + file, strlen(line + file));
-		found = true;
-	}
+	while (!found && getline(&line, &room, maps) >= 0)
+		found = is_mapping_there(search, line);
 	(void)fclose(maps);
 	return found;
 }
@@ -131,9 +168,8 @@ static void describe(const struct search *search)
 		holder->uid = (uid_t)strtoul(uid + 6, NULL, 10);
 }
 
-static bool look_at(const char *name, dev_t device, pid_t except, struct holder *holder)
+static bool look_at(struct search *search, const char *name, pid_t except)
 {
-	struct search search = { .device = device, .folder = -1, .holder = holder };
 	char *end;
 	unsigned long pid = strtoul(name, &end, 10);
 	char path[NAME_MAX + 8];
@@ -142,30 +178,46 @@ static bool look_at(const char *name, dev_t device, pid_t except, struct holder 
 	if (*end || pid == 0 || (pid_t)pid == except || (pid_t)pid == getpid())
 		return false;
 	(void)snprintf(path, sizeof(path), "/proc/%s", name);
-	search.folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (search.folder < 0)
+	search->folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (search->folder < 0)
 		return false;
-	*holder = (struct holder){ .pid = (pid_t)pid, .uid = (uid_t)-1 };
-	found = holds(&search);
+	*search->holder = (struct holder){ .pid = (pid_t)pid, .uid = (uid_t)-1 };
+	found = holds(search);
 	if (found)
-		describe(&search);
-	(void)close(search.folder);
+		describe(search);
+	(void)close(search->folder);
 	return found;
 }
 
-int holders_find(dev_t device, pid_t except, struct holders *ret_holders)
+/* What is held by one of them is known by that alone. */
+static int find_mounts(struct search *search)
 {
-	DIR *processes = opendir("/proc");
-	const struct dirent *entry;
+	struct mount_line lines[MOUNTED_MAX];
+	int count = search->subject->backend == BACKEND_FSCRYPT
+			    ? mounted_list(search->subject, lines)
+			    : 0;
+
+	for (int i = 0; i < count; i++)
+		search->mounts[i] = lines[i].id;
+	search->mount_count = count > 0 ? (size_t)count : 0;
+	return count;
+}
+
+int holders_find(const struct subject *subject, pid_t except, struct holders *ret_holders)
+{
 	struct holder holder;
+	struct search search = { .subject = subject, .folder = -1, .holder = &holder };
+	int r = find_mounts(&search);
+	DIR *processes = r < 0 ? NULL : opendir("/proc");
+	const struct dirent *entry;
 
 	if (!processes)
-		return -errno;
+		return r < 0 ? r : -errno;
 	ret_holders->count = 0;
 	ret_holders->more = false;
 	/* NOLINTNEXTLINE(concurrency-mt-unsafe): a stream of our own */
 	while ((entry = readdir(processes))) {
-		if (!look_at(entry->d_name, device, except, &holder))
+		if (!look_at(&search, entry->d_name, except))
 			continue;
 		if (ret_holders->count < HOLDERS_MAX)
 			ret_holders->holder[ret_holders->count++] = holder;

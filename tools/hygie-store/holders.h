@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The programs that hold something of a mounted file system: an open file, a mapped one,
- * their working directory or their root. Told from /proc, by the device's numbers, so a
- * program in another mount namespace is found too; never by asking the file system
- * itself, which may be dead.
+ * The programs that hold something of a store: an open file, a mapped one, their working
+ * directory or their root. Told from /proc, a program in another mount namespace included.
+ * Of gocryptfs by the device's numbers, never by asking the file system itself, which may
+ * be dead. Of fscrypt, whose disk is others' too, by the mount; and what is held by another
+ * mount, by its key: such a file is opened for that, if it is encrypted, and no other.
  */
 #pragma once
 
+#include "hygie-store/subject.h"
 #include "libhygie/attributes.h"
 #include "libhygie/protocol.h"
 
@@ -29,4 +31,5 @@ struct holders {
 };
 
 /* Looks at every process but our own and `except`. 0 or negative errno. */
-int holders_find(dev_t device, pid_t except, struct holders *ret_holders) must_check;
+int holders_find(const struct subject *subject, pid_t except,
+		 struct holders *ret_holders) must_check;

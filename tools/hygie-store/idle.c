@@ -4,11 +4,10 @@
  */
 #include "hygie-store/idle.h"
 
-#include "hygie-store/place.h"
+#include "hygie-store/listen.h"
 #include "libhygie/deadline.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <sys/fanotify.h>
 
@@ -16,7 +15,7 @@
 
 struct idle {
 	sd_event *loop;
-	struct idle_subject subject;
+	const struct subject *subject;
 	int events;
 	bool listens;
 	uint64_t after, used; /* microseconds; of monotonic time */
@@ -25,47 +24,32 @@ struct idle {
 	void *context;
 };
 
-/*
- * On the file system, not on the mount: copies of it, in whatever mount namespace, count as
- * well. What cannot be reached counts as used: it is looked for again in the next span.
- */
-static int listen_again(struct idle *idle)
+/* Copies that were made since are heard as well. 1, 0, negative errno. */
+static int listen_on(const struct idle *idle)
 {
-	const struct idle_subject *subject = &idle->subject;
-	char point[PLACE_POINT_SIZE];
-	int r = place_find_point(subject->mount, subject->source, subject->device, point);
-
-	idle->used = monotonic_now();
-	if (r <= 0)
-		return r;
-	if (fanotify_mark(idle->events, FAN_MARK_ADD | FAN_MARK_FILESYSTEM,
-			  FAN_OPEN | FAN_ACCESS | FAN_MODIFY | FAN_CLOSE | FAN_ONDIR,
-			  AT_FDCWD, point) < 0)
-		return -errno;
-	idle->listens = true;
-	return 0;
+	return listen_begin(idle->events, idle->subject,
+			    FAN_OPEN | FAN_ACCESS | FAN_MODIFY | FAN_CLOSE);
 }
 
-/* Each event comes with the file open, which would be a use of our own making. */
+/* What cannot be reached counts as used: it is looked for again in the next span. */
+static int listen_again(struct idle *idle)
+{
+	int r = listen_on(idle);
+
+	idle->used = monotonic_now();
+	idle->listens = r > 0;
+	return r;
+}
+
 static int on_events(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
 	struct idle *idle = userdata;
-	struct fanotify_event_metadata events[64];
-	ssize_t size;
 
 	(void)source;
 	(void)revents;
-	(void)fanotify_mark(fd, FAN_MARK_FLUSH | FAN_MARK_FILESYSTEM, 0, AT_FDCWD, NULL);
+	listen_end(fd);
 	idle->listens = false;
-	while ((size = read(fd, events, sizeof(events))) > 0) {
-		const struct fanotify_event_metadata *event = events;
-
-		while (FAN_EVENT_OK(event, size)) {
-			if (event->fd >= 0)
-				(void)close(event->fd);
-			event = FAN_EVENT_NEXT(event, size);
-		}
-	}
+	(void)listen_drain(fd);
 	return 0;
 }
 
@@ -90,12 +74,14 @@ static int on_span(sd_event_source *source, uint64_t usec, void *userdata)
 	(void)usec;
 	if (!idle->listens)
 		return r < 0 ? r : listen_again(idle);
+	if (r >= 0)
+		r = listen_on(idle);
 	if (monotonic_now() - idle->used >= idle->after)
 		idle->callback(idle->context);
 	return r;
 }
 
-int idle_new(sd_event *loop, const struct idle_subject *subject, uint64_t after_us,
+int idle_new(sd_event *loop, const struct subject *subject, uint64_t after_us,
 	     idle_callback callback, void *context, struct idle **ret_idle)
 {
 	struct idle *idle = calloc(1, sizeof(*idle));
@@ -107,10 +93,11 @@ int idle_new(sd_event *loop, const struct idle_subject *subject, uint64_t after_
 	idle->after = after_us;
 	idle->callback = callback;
 	idle->context = context;
-	idle->subject = *subject;
-	idle->events =
-		fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK, O_CLOEXEC);
-	r = idle->events < 0 ? -errno : listen_again(idle);
+	idle->subject = subject;
+	idle->events = -1;
+	r = listen_new(&idle->events);
+	if (r == 0)
+		r = listen_again(idle);
 	if (r >= 0)
 		r = sd_event_add_io(loop, &idle->on_events, idle->events, EPOLLIN,
 				    on_events, idle);

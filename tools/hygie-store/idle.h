@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Whether a mounted store is used: a file or folder of it opened, read, written, closed,
- * by whichever mount of it.
+ * by whichever mount of it that listen.h hears.
  * A file that only lies open, a working directory, and what is done to a mapped file are not
  * seen. The first use tells all that a span of a quarter of the idle time has to tell
  * (fanotify is deaf until the next), so that a store in use costs nothing; the span counts
@@ -9,10 +9,10 @@
  */
 #pragma once
 
+#include "hygie-store/subject.h"
 #include "libhygie/attributes.h"
 
 #include <stdint.h>
-#include <sys/types.h>
 #include <systemd/sd-event.h>
 
 struct idle;
@@ -20,14 +20,8 @@ struct idle;
 /* Nobody has used it for so long. Comes again each quarter, until there is a use. */
 typedef void (*idle_callback)(void *context);
 
-/* What is looked at, as place_find_point() has it; the texts outlive the looking. */
-struct idle_subject {
-	const char *mount, *source;
-	dev_t device;
-};
-
-/* Begins, with a use. The caller frees the result. */
-int idle_new(sd_event *loop, const struct idle_subject *subject, uint64_t after_us,
+/* Begins, with a use. `subject` outlives it. The caller frees the result. */
+int idle_new(sd_event *loop, const struct subject *subject, uint64_t after_us,
 	     idle_callback callback, void *context, struct idle **ret_idle) must_check;
 
 /* Takes NULL. */

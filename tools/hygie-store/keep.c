@@ -3,6 +3,8 @@
  * Keeping a store; see keep.h.
  */
 #include "hygie-store/keep_own.h"
+#include "hygie-store/mounted.h"
+#include "hygie-store/place.h"
 #include "hygie-store/record.h"
 #include "libhygie/error_text.h"
 #include "libhygie/log.h"
@@ -52,7 +54,7 @@ void keep_set_state(struct keep *keep, enum state state)
 	(void)sd_notifyf(0, "STATUS=The store is %s.", words[state]);
 }
 
-static void become_shut(struct keep *keep)
+void keep_become_shut(struct keep *keep)
 {
 	vigil_free(keep->vigil);
 	keep->vigil = NULL;
@@ -65,11 +67,12 @@ static void become_shut(struct keep *keep)
 	keep->close_asked = false;
 	keep->slow = false;
 	keep->lasts = false;
+	keep->died = false;
 	keep_forget_limit(keep);
 	keep->cut = false;
 	keep_forget_idle(keep);
-	if (keep->side && keep->mount[0])
-		(void)rmdir(keep->mount);
+	if (keep->side && keep->subject.mount[0])
+		(void)rmdir(keep->subject.mount);
 	keep_set_state(keep, SHUT);
 }
 
@@ -85,16 +88,22 @@ static void on_mounted(void *context)
 {
 	struct keep *keep = context;
 
+	if (keep->state == OPEN || keep->state == CLOSING) {
+		log_warning("%s: somebody unmounted it, while it is in use",
+			    keep->subject.mount);
+		keep_forget_idle(keep);
+		keep_begin_ending(keep);
+	}
 	if (keep->state != OPENING)
 		return;
 	keep->timer = sd_event_source_disable_unref(keep->timer);
-	if (place_find_mount(keep->mount, keep->source, &keep->device) <= 0) {
+	if (mounted_find(&keep->subject, &keep->subject.device) <= 0) {
 		cipher_kill(keep->cipher);
 		return;
 	}
 	keep->since = (uint64_t)time(NULL);
 	keep_set_state(keep, OPEN);
-	log_info("%s is open at %s", keep->name, keep->mount);
+	log_info("%s is open at %s", keep->name, keep->subject.mount);
 	keep_say(keep, 0, report_plain(WIRE_KEEPER_OPENED));
 	if (keep->close_asked)
 		keep_close(keep, 0, keep->close_limit);
@@ -102,8 +111,7 @@ static void on_mounted(void *context)
 		keep_watch_idle(keep);
 }
 
-/* What to say of a gocryptfs that ended before it served. */
-static enum keeper_failure failure_of(const struct keep *keep, int status)
+enum keeper_failure keep_failure_of(const struct keep *keep, int status)
 {
 	if (keep->slow)
 		return KEEPER_SLOW;
@@ -115,6 +123,8 @@ static enum keeper_failure failure_of(const struct keep *keep, int status)
 	case CIPHER_EXIT_CIPHER:
 	case CIPHER_EXIT_CONFIG:
 		return KEEPER_BAD_CIPHER;
+	case CIPHER_EXIT_NO_ENCRYPTION:
+		return KEEPER_NO_ENCRYPTION;
 	default:
 		return KEEPER_FAULT;
 	}
@@ -129,32 +139,70 @@ static void open_waiting(struct keep *keep)
 		keep_order(keep, keep->waiting_peer, order);
 }
 
+static void on_ended(void *context, int status);
+
+static const struct cipher_callbacks mount_callbacks = {
+	.mounted = on_mounted,
+	.ended = on_ended,
+};
+
+/*
+ * Of an fscrypt mount and key are there still when its process dies: another one takes them
+ * away, and stays until that is done. Whether it begins.
+ */
+static bool close_after_it(struct keep *keep, int status)
+{
+	if (keep->subject.backend != BACKEND_FSCRYPT || status == 0 || keep->died ||
+	    keep->cut || keep->state == OPENING)
+		return false;
+	log_warning("%s: hygie-fscrypt ended with status %d while it was open",
+		    keep->name, status);
+	cipher_free(keep->cipher);
+	keep->cipher = NULL;
+	if (cipher_close(keep->loop, &keep->subject, keep->record, &mount_callbacks, keep,
+			 &keep->cipher) < 0)
+		return false;
+	keep->died = true;
+	keep_forget_idle(keep);
+	keep_begin_ending(keep);
+	return true;
+}
+
+/* Why it closed, of which nobody asked; 0 for what was asked for. */
+static enum keeper_failure why_closed(const struct keep *keep, int status)
+{
+	if (keep->cut)
+		return status == CIPHER_EXIT_HELD ? KEEPER_LIMIT_HELD : KEEPER_LIMIT;
+	return keep->died || keep->state == OPEN || keep->state == CLOSING ? KEEPER_DIED
+									   : 0;
+}
+
 static void on_ended(void *context, int status)
 {
 	struct keep *keep = context;
-	enum state before = keep->state;
-	enum keeper_failure failure = failure_of(keep, status);
-	enum keeper_failure why = 0;
+	bool opening = keep->state == OPENING, asked = keep->close_asked;
+	enum keeper_failure failure = keep_failure_of(keep, status);
+	enum keeper_failure why = why_closed(keep, status);
 	char text[HYGIE_TEXT_MAX];
-	bool asked = keep->close_asked, cut = keep->cut;
-	int r = record_clear(keep->record, keep->name);
+	int r;
 
-	(void)snprintf(text, sizeof(text), "gocryptfs ended with status %d: %.300s",
-		       status, cipher_said(keep->cipher));
-	if (r < 0)
-		log_error("%s: a dead mount stays: %s", keep->mount, error_text(-r));
-	become_shut(keep);
-	if (before == OPENING)
+	(void)snprintf(text, sizeof(text), "%s ended with status %d: %.300s",
+		       cipher_program(keep->subject.backend), status,
+		       keep->cipher ? cipher_said(keep->cipher) : "");
+	if (close_after_it(keep, status))
+		return;
+	r = record_clear(keep->record, keep->name);
+	if (r < 0 && r != -EBUSY)
+		log_error("%s: what is left of it stays: %s", keep->subject.mount,
+			  error_text(-r));
+	keep_become_shut(keep);
+	if (opening)
 		keep_fail(keep, 0, failure, text); /* who asked may be another by now */
 	else
 		log_info("%s is closed", keep->name);
-	if (!cut && (before == OPEN || before == CLOSING))
+	if (why == KEEPER_DIED)
 		log_warning("%s: %s", keep->name, text);
-	if (before == OPEN || before == CLOSING)
-		why = KEEPER_DIED;
-	if (cut)
-		why = KEEPER_LIMIT;
-	if (before != OPENING || asked)
+	if (!opening || asked)
 		keep_say(keep, 0, report_closed(why));
 	open_waiting(keep);
 	keep->listener->shut(keep->context);
@@ -171,11 +219,6 @@ static int on_opening_slow(sd_event_source *source, uint64_t usec, void *userdat
 	cipher_kill(keep->cipher);
 	return 0;
 }
-
-static const struct cipher_callbacks mount_callbacks = {
-	.mounted = on_mounted,
-	.ended = on_ended,
-};
 
 static int take_note(struct keep *keep, const struct wire_message *order)
 {
@@ -200,28 +243,63 @@ static uint32_t take_number(const struct wire_message *order, uint16_t tag)
 	return wire_get_u32(order, tag, &number) < 0 ? 0 : number;
 }
 
-static int take_place(struct keep *keep, const struct wire_message *order,
-		      char ret_cipher[HYGIE_PATH_MAX], struct secret **ret_secret)
+static int take_backend(struct subject *subject, const struct wire_message *order)
 {
-	int r = wire_get_string(order, TAG_CIPHER, ret_cipher, HYGIE_PATH_MAX);
+	char word[16];
+	int r = wire_get_string(order, TAG_BACKEND, word, sizeof(word));
 
+	subject->backend = r == -ENOENT ? BACKEND_GOCRYPTFS
+			   : r == 0     ? backend_from_word(word)
+					: 0;
+	return subject->backend ? 0 : -EOPNOTSUPP;
+}
+
+int keep_take_place(struct keep *keep, const struct wire_message *order,
+		    struct secret **ret_secret)
+{
+	struct subject *subject = &keep->subject;
+	int r;
+
+	*subject = (struct subject){ 0 };
+	(void)snprintf(subject->source, sizeof(subject->source), "hygie-%s", keep->name);
+	r = take_backend(subject, order);
 	if (r == 0)
-		r = wire_get_string(order, TAG_MOUNT, keep->mount, sizeof(keep->mount));
+		r = wire_get_string(order, TAG_CIPHER, subject->folder,
+				    sizeof(subject->folder));
+	if (r == 0)
+		r = wire_get_string(order, TAG_MOUNT, subject->mount,
+				    sizeof(subject->mount));
 	return r == 0 ? wire_get_secret(order, TAG_SECRET, ret_secret) : r;
 }
 
-static int start_timer(struct keep *keep)
+int keep_start_timer(struct keep *keep)
 {
 	return sd_event_add_time_relative(keep->loop, &keep->timer, CLOCK_MONOTONIC,
 					  OPENING_US, 0, on_opening_slow, keep);
+}
+
+/* Whether its folders are fit; an fscrypt is known by its folder from then on. */
+static int judge_place(struct keep *keep, enum keeper_failure *failure, char *text,
+		       size_t size)
+{
+	struct subject *subject = &keep->subject;
+	int r;
+
+	*failure = KEEPER_BAD_CIPHER;
+	r = place_judge_cipher(subject->folder, text, size);
+	if (r == 0 && subject->backend == BACKEND_FSCRYPT)
+		r = subject_look(subject, text, size);
+	if (r < 0)
+		return r;
+	*failure = KEEPER_BAD_MOUNT;
+	return place_judge_mount(subject->mount, keep->side, text, size);
 }
 
 static int begin_opening(struct keep *keep, const struct wire_message *order,
 			 enum keeper_failure *failure, char *text, size_t size)
 {
 	cleanup_secret struct secret *secret = NULL;
-	char cipher[HYGIE_PATH_MAX];
-	int r = take_place(keep, order, cipher, &secret);
+	int r = keep_take_place(keep, order, &secret);
 
 	*failure = KEEPER_FAULT;
 	if (r == 0)
@@ -230,22 +308,17 @@ static int begin_opening(struct keep *keep, const struct wire_message *order,
 	(void)snprintf(text, size, "%s", error_text(-r));
 	if (r < 0)
 		return r;
-	*failure = KEEPER_BAD_CIPHER;
-	r = place_judge_cipher(cipher, text, size);
-	if (r < 0)
-		return r;
-	*failure = KEEPER_BAD_MOUNT;
-	r = place_judge_mount(keep->mount, keep->side, text, size);
+	r = judge_place(keep, failure, text, size);
 	if (r < 0)
 		return r;
 	*failure = KEEPER_FAULT;
-	r = record_write(keep->record, keep->mount);
+	r = record_write(keep->record, &keep->subject);
 	if (r == 0)
-		r = cipher_mount(keep->loop, cipher, keep->mount, keep->source,
-				 take_number(order, TAG_FIXED) != 0, secret,
+		r = cipher_mount(keep->loop, &keep->subject,
+				 take_number(order, TAG_FIXED) != 0, keep->record, secret,
 				 &mount_callbacks, keep, &keep->cipher);
 	if (r == 0)
-		r = start_timer(keep);
+		r = keep_start_timer(keep);
 	(void)snprintf(text, size, "%s", error_text(-r));
 	return r < 0 ? r : 0;
 }
@@ -261,13 +334,8 @@ static void let_wait(struct keep *keep, unsigned peer, const struct wire_message
 		keep_fail(keep, peer, KEEPER_FAULT, "no memory");
 }
 
-/* 0: it is on its way; else a negative errno, and what to say. */
-typedef int (*beginning)(struct keep *keep, const struct wire_message *order,
-			 enum keeper_failure *failure, char *text, size_t size);
-
-/* Has gocryptfs begin what can only begin while the store is shut. */
-static void begin(struct keep *keep, unsigned peer, const struct wire_message *order,
-		  beginning how, enum state state)
+void keep_begin(struct keep *keep, unsigned peer, const struct wire_message *order,
+		keep_beginning how, enum state state)
 {
 	enum keeper_failure failure;
 	char text[HYGIE_TEXT_MAX];
@@ -278,7 +346,7 @@ static void begin(struct keep *keep, unsigned peer, const struct wire_message *o
 	}
 	keep->asker = peer;
 	if (how(keep, order, &failure, text, sizeof(text)) < 0) {
-		become_shut(keep);
+		keep_become_shut(keep);
 		keep_fail(keep, peer, failure, text);
 		keep->listener->shut(keep->context);
 		return;
@@ -291,8 +359,7 @@ static bool has_left_its_place(const struct keep *keep)
 {
 	dev_t device;
 
-	return place_find_mount(keep->mount, keep->source, &device) <= 0 ||
-	       device != keep->device;
+	return mounted_find(&keep->subject, &device) <= 0;
 }
 
 static void order_open(struct keep *keep, unsigned peer, const struct wire_message *order)
@@ -319,62 +386,7 @@ static void order_open(struct keep *keep, unsigned peer, const struct wire_messa
 		let_wait(keep, peer, order);
 		return;
 	}
-	begin(keep, peer, order, begin_opening, OPENING);
-}
-
-/* ---- making ---- */
-
-static void on_made(void *context, int status)
-{
-	struct keep *keep = context;
-	enum keeper_failure failure = failure_of(keep, status);
-	char text[HYGIE_TEXT_MAX];
-
-	(void)snprintf(text, sizeof(text), "gocryptfs -init ended with status %d: %.300s",
-		       status, cipher_said(keep->cipher));
-	become_shut(keep); /* before it is told */
-	if (status == 0)
-		keep_say(keep, keep->asker, report_plain(WIRE_KEEPER_DONE));
-	else
-		keep_fail(keep, keep->asker, failure, text);
-	keep->listener->shut(keep->context);
-}
-
-static const struct cipher_callbacks init_callbacks = { .ended = on_made };
-
-static int begin_making(struct keep *keep, const struct wire_message *order,
-			enum keeper_failure *failure, char *text, size_t size)
-{
-	cleanup_secret struct secret *secret = NULL;
-	char cipher[HYGIE_PATH_MAX];
-	uint32_t group = 0;
-	int r = take_place(keep, order, cipher, &secret);
-
-	*failure = KEEPER_FAULT;
-	if (r == 0)
-		r = wire_get_u32(order, TAG_GROUP_ID, &group);
-	(void)snprintf(text, size, "%s", error_text(-r));
-	if (r < 0)
-		return r;
-	*failure = KEEPER_BAD_MOUNT;
-	r = place_judge_mount(keep->mount, true, text, size);
-	if (r < 0)
-		return r;
-	*failure = KEEPER_BAD_CIPHER;
-	r = place_make_cipher(cipher, group, text, size);
-	if (r < 0)
-		return r;
-	*failure = KEEPER_FAULT;
-	r = cipher_init(keep->loop, cipher, secret, &init_callbacks, keep, &keep->cipher);
-	if (r == 0)
-		r = start_timer(keep);
-	(void)snprintf(text, size, "%s", error_text(-r));
-	return r < 0 ? r : 0;
-}
-
-static void order_init(struct keep *keep, unsigned peer, const struct wire_message *order)
-{
-	begin(keep, peer, order, begin_making, MAKING);
+	keep_begin(keep, peer, order, begin_opening, OPENING);
 }
 
 /* ---- orders ---- */
@@ -383,7 +395,7 @@ void keep_order(struct keep *keep, unsigned peer, const struct wire_message *ord
 {
 	switch (wire_message_type(order)) {
 	case WIRE_KEEPER_INIT:
-		order_init(keep, peer, order);
+		keep_make(keep, peer, order);
 		break;
 	case WIRE_KEEPER_OPEN:
 		order_open(keep, peer, order);
@@ -437,11 +449,10 @@ int keep_new(sd_event *loop, const char *name, const struct keep_listener *liste
 	keep->record = -1;
 	keep->side = keep_name_is_side(name);
 	(void)snprintf(keep->name, sizeof(keep->name), "%s", name);
-	(void)snprintf(keep->source, sizeof(keep->source), "hygie-%s", name);
 	r = record_open(name, &keep->record);
 	if (r == 0)
 		r = record_clear(keep->record, name);
-	if (r < 0) {
+	if (r < 0 && r != -EBUSY) {
 		keep_free(keep);
 		return r;
 	}

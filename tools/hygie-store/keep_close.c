@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Closing a store: unmounting it, for as long as it takes, and the end of gocryptfs.
+ * Closing a store: unmounting it, for as long as it takes, and the end of what encrypts it.
  */
 #include "hygie-store/keep_own.h"
 #include "hygie-store/limit.h"
+#include "hygie-store/mounted.h"
 #include "libhygie/error_text.h"
 #include "libhygie/log.h"
 
@@ -12,7 +13,7 @@
 
 #define ENDING_US 2000000ull
 #define RETRY_US 10000000ull
-#define FORCED_US 5000000ull /* from SIGTERM to the end of gocryptfs */
+#define FORCED_US 5000000ull /* from SIGTERM to the end of the key */
 
 static void try_close(void *context);
 
@@ -26,9 +27,9 @@ static void set_timer(struct keep *keep, uint64_t wait)
 		log_error("no memory for a timer");
 }
 
-static int take_down(struct keep *keep)
+static const char *program(const struct keep *keep)
 {
-	return place_unmount(keep->mount, keep->source, keep->device, keep->stuck);
+	return cipher_program(keep->subject.backend);
 }
 
 static bool are_same(const struct holders *a, const struct holders *b)
@@ -47,7 +48,7 @@ static void look_for_holders(struct keep *keep, bool first)
 {
 	static struct holders found; /* too large for a stack */
 
-	if (holders_find(keep->device, cipher_pid(keep->cipher), &found) < 0)
+	if (holders_find(&keep->subject, cipher_pid(keep->cipher), &found) < 0)
 		found.count = 0;
 	if (first || !are_same(&found, &keep->holders)) {
 		keep->holders = found;
@@ -55,38 +56,54 @@ static void look_for_holders(struct keep *keep, bool first)
 	}
 }
 
-/*
- * The last mount is gone, or gocryptfs was killed: it ends, and with it the key. Nothing
- * can take that back.
- */
-static void begin_ending(struct keep *keep)
+void keep_begin_ending(struct keep *keep)
 {
 	vigil_free(keep->vigil);
 	keep->vigil = NULL;
 	keep->lasts = false;
 	keep_set_state(keep, ENDING);
 	set_timer(keep, ENDING_US);
+	cipher_look(keep->cipher);
 }
 
-/* Its end is an event (on_ended); what keeps it alive meanwhile is looked after. */
-static void go_on_ending(struct keep *keep)
+static const char *why_it_lasts(const struct keep *keep)
 {
-	bool first = !keep->lasts;
+	if (keep->cut)
+		return "was killed, and goes on";
+	if (keep->subject.backend == BACKEND_FSCRYPT)
+		return "goes on: files of it are in use elsewhere, or the disk is slow";
+	return "goes on: another mount namespace has it still";
+}
+
+/*
+ * Its end is an event (on_ended); what keeps it alive meanwhile is looked after: whenever one
+ * of the programs ends, and from time to time.
+ */
+static void go_on_ending(void *context)
+{
+	struct keep *keep = context;
+	bool first = !keep->lasts, look;
 
 	keep->lasts = true;
 	if (first)
-		log_warning("%s: %s", keep->mount,
-			    keep->cut ? "gocryptfs was killed, and goes on"
-				      : "it is unmounted here, but gocryptfs goes on: "
-					"another mount namespace has it still");
-	if (take_down(keep) < 0 && !keep->cut)
-		log_warning("%s: it is mounted here anew", keep->mount);
-	look_for_holders(keep, first);
+		log_warning("%s: it is unmounted here, but %s %s", keep->subject.mount,
+			    program(keep), why_it_lasts(keep));
+	if (mounted_unmount(&keep->subject) < 0 && !keep->cut)
+		log_warning("%s: it is mounted here anew", keep->subject.mount);
+	cipher_look(keep->cipher);
+	if (first && vigil_new(keep->loop, NULL, go_on_ending, keep, &keep->vigil) < 0)
+		log_error("no memory to wait for its end");
+	look = first || !keep->vigil || vigil_wants_holders(keep->vigil);
+	if (look)
+		look_for_holders(keep, first);
 	if (keep->waiting) {
 		keep_forget_waiting(keep);
 		keep_fail(keep, keep->waiting_peer, KEEPER_WRONG_TIME, keep_word(keep));
 	}
-	set_timer(keep, RETRY_US);
+	if (keep->vigil)
+		vigil_go_on(keep->vigil, look ? &keep->holders : NULL);
+	else
+		set_timer(keep, RETRY_US);
 }
 
 /* Watched from now on, so what closes after the next try is not missed. */
@@ -95,13 +112,13 @@ static int watch_and_try(struct keep *keep, int error)
 	int r;
 
 	if (error != -EBUSY)
-		log_warning("%s: it is not unmounted: %s", keep->mount,
+		log_warning("%s: it is not unmounted: %s", keep->subject.mount,
 			    error_text(-error));
-	r = vigil_new(keep->loop, keep->stuck, try_close, keep, &keep->vigil);
+	r = vigil_new(keep->loop, &keep->subject, try_close, keep, &keep->vigil);
 	if (r < 0)
-		log_error("%s: it is tried again, but not watched: %s", keep->mount,
-			  error_text(-r));
-	return take_down(keep);
+		log_error("%s: it is tried again, but not watched: %s",
+			  keep->subject.mount, error_text(-r));
+	return mounted_unmount(&keep->subject);
 }
 
 /* Never given up: as long as it is not unmounted, it is to be. */
@@ -109,12 +126,12 @@ static void try_close(void *context)
 {
 	struct keep *keep = context;
 	bool first = !keep->vigil;
-	int r = take_down(keep);
+	int r = mounted_unmount(&keep->subject);
 
 	if (r < 0 && first)
 		r = watch_and_try(keep, r);
 	if (r == 0) {
-		begin_ending(keep);
+		keep_begin_ending(keep);
 		return;
 	}
 	if (first || vigil_wants_holders(keep->vigil)) {
@@ -163,14 +180,15 @@ static int on_limit(sd_event_source *source, uint64_t usec, void *userdata)
 	(void)usec;
 	keep->limit = sd_event_source_disable_unref(keep->limit);
 	if (keep->forced) {
-		log_warning("%s: gocryptfs is ended, and the key with it", keep->mount);
+		log_warning("%s: %s is ended, and the key with it", keep->subject.mount,
+			    program(keep));
 		keep->cut = true;
 		cipher_kill(keep->cipher);
-		begin_ending(keep);
+		keep_begin_ending(keep);
 		return 0;
 	}
 	keep->forced = true;
-	if (limit_terminate(keep->device, cipher_pid(keep->cipher), &told) < 0)
+	if (limit_terminate(&keep->subject, cipher_pid(keep->cipher), &told) < 0)
 		told.count = 0;
 	keep_say(keep, 0, report_forced(&told));
 	set_limit(keep, FORCED_US);
@@ -198,16 +216,15 @@ void keep_forget_idle(struct keep *keep)
 
 void keep_watch_idle(struct keep *keep)
 {
-	const struct idle_subject subject = { keep->mount, keep->source, keep->device };
 	int r = 0;
 
 	keep_forget_idle(keep);
 	if (keep->idle_ms > 0)
-		r = idle_new(keep->loop, &subject, keep->idle_ms * 1000ull, on_idle, keep,
-			     &keep->idle);
+		r = idle_new(keep->loop, &keep->subject, keep->idle_ms * 1000ull, on_idle,
+			     keep, &keep->idle);
 	if (r < 0)
 		log_error("%s: it does not close by itself when it is not used: %s",
-			  keep->mount, error_text(-r));
+			  keep->subject.mount, error_text(-r));
 }
 
 /* ---- orders ---- */

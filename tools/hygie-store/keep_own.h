@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the parts of a keep share: keep.c opens and takes orders, keep_close.c closes.
+ * What the parts of a keep share: keep.c opens and takes orders, keep_make.c makes,
+ * keep_close.c closes.
  */
 #pragma once
 
@@ -8,8 +9,8 @@
 #include "hygie-store/holders.h"
 #include "hygie-store/idle.h"
 #include "hygie-store/keep.h"
-#include "hygie-store/place.h"
 #include "hygie-store/report.h"
+#include "hygie-store/subject.h"
 #include "hygie-store/vigil.h"
 
 enum state { SHUT = 1, MAKING, OPENING, OPEN, CLOSING, ENDING };
@@ -19,15 +20,14 @@ struct keep {
 	const struct keep_listener *listener;
 	void *context;
 	char name[KEEP_NAME_SIZE];
-	char source[KEEP_NAME_SIZE + 8]; /* what the mount is called */
-	bool side;                       /* of a reencryption: see keep_name_is_side() */
-	char mount[HYGIE_PATH_MAX];
-	char stuck[PLACE_POINT_SIZE]; /* where it was not unmounted last */
+	bool side; /* of a reencryption: see keep_name_is_side() */
+	struct subject subject;
 	enum state state;
 	bool close_asked;             /* while it was opening */
 	uint32_t close_limit;         /* and with that limit */
-	bool slow;                    /* gocryptfs was killed for it */
+	bool slow;                    /* it was killed for it */
 	bool lasts;                   /* its ending, longer than is usual */
+	bool died;                    /* fscrypt: another process closes after it */
 	unsigned asker;               /* of INIT or OPEN */
 	struct wire_message *waiting; /* an OPEN that came while it was ending */
 	unsigned waiting_peer;
@@ -38,10 +38,9 @@ struct keep {
 	sd_event_source *timer;
 	sd_event_source *limit; /* of the closing; then of those who were told to end */
 	bool forced;            /* they were */
-	bool cut;               /* gocryptfs was ended under them */
+	bool cut;               /* it was ended under them */
 	struct idle *idle;
 	uint32_t idle_ms;
-	dev_t device;
 	uint64_t since;
 	uint8_t note[HYGIE_NOTE_MAX];
 	size_t note_size;
@@ -55,6 +54,30 @@ void keep_fail(const struct keep *keep, unsigned peer, enum keeper_failure failu
 const char *keep_word(const struct keep *keep);
 void keep_set_state(struct keep *keep, enum state state);
 
+/* It is shut: lets all go that belongs to an opening. */
+void keep_become_shut(struct keep *keep);
+
+/* 0: it is on its way; else a negative errno, and what to say. */
+typedef int (*keep_beginning)(struct keep *keep, const struct wire_message *order,
+			      enum keeper_failure *failure, char *text, size_t size);
+/* Has what encrypts begin what can only begin while the store is shut. */
+void keep_begin(struct keep *keep, unsigned peer, const struct wire_message *order,
+		keep_beginning how, enum state state);
+/* The folders, the backend and the secret of an order; the subject is known by them. */
+int keep_take_place(struct keep *keep, const struct wire_message *order,
+		    struct secret **ret_secret) must_check;
+/* What encrypts has that much time to begin. */
+int keep_start_timer(struct keep *keep) must_check;
+/* What to say of a process that ended before it served. */
+enum keeper_failure keep_failure_of(const struct keep *keep, int status);
+/* KEEPER_INIT, of that peer. */
+void keep_make(struct keep *keep, unsigned peer, const struct wire_message *order);
+
+/*
+ * The last mount is gone, or what encrypts was killed: it ends, and with it the key. Nothing
+ * can take that back.
+ */
+void keep_begin_ending(struct keep *keep);
 /* KEEPER_CLOSE, of that peer. */
 void keep_close(struct keep *keep, unsigned peer, uint32_t limit_ms);
 /* Looks whether it is used, from now on, if that is wanted; and no more. */

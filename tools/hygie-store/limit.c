@@ -30,17 +30,18 @@ static void terminate(int fd, pid_t pid, const struct holders *seen)
 			    error_text(errno));
 }
 
-int limit_terminate(dev_t device, pid_t except, struct holders *ret_holders)
+int limit_terminate(const struct subject *subject, pid_t except,
+		    struct holders *ret_holders)
 {
 	static struct holders first; /* too large for a stack */
 	int fds[HOLDERS_MAX];
-	int r = holders_find(device, except, &first);
+	int r = holders_find(subject, except, &first);
 
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < first.count; i++)
 		fds[i] = pidfd_open(first.holder[i].pid, 0);
-	r = holders_find(device, except, ret_holders);
+	r = holders_find(subject, except, ret_holders);
 	for (size_t i = 0; i < first.count; i++) {
 		if (fds[i] < 0)
 			continue;

@@ -10,7 +10,8 @@
 #include "libhygie/attributes.h"
 
 /*
- * SIGTERM to each program that holds something of that device, but `except`. 0 and who
+ * SIGTERM to each program that holds something of it, but `except`. 0 and who
  * they were, or a negative errno.
  */
-int limit_terminate(dev_t device, pid_t except, struct holders *ret_holders) must_check;
+int limit_terminate(const struct subject *subject, pid_t except,
+		    struct holders *ret_holders) must_check;

@@ -14,13 +14,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 
 #define OWNER 0
-#define FILESYSTEM "fuse.gocryptfs"
-#define LAYERS_MAX 16
 
 static int fail(int r, const char *path, const char *what, char *reason, size_t size)
 {
@@ -150,7 +146,8 @@ int place_judge_cipher(const char *path, char *reason, size_t reason_size)
 	return 0;
 }
 
-int place_make_cipher(const char *path, gid_t group, char *reason, size_t reason_size)
+int place_make_cipher(const char *path, gid_t group, bool anew, char *reason,
+		      size_t reason_size)
 {
 	const char *name;
 	cleanup_close int parent = open_parent(path, true, &name, reason, reason_size);
@@ -159,6 +156,9 @@ int place_make_cipher(const char *path, gid_t group, char *reason, size_t reason
 
 	if (parent < 0)
 		return parent;
+	if (anew)
+		(void)unlinkat(parent, name,
+			       AT_REMOVEDIR); /* if not, that is told below */
 	if (mkdirat(parent, name, 0700) < 0 && errno != EEXIST)
 		return fail(-errno, path, error_text(errno), reason, reason_size);
 	fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -172,133 +172,4 @@ int place_make_cipher(const char *path, gid_t group, char *reason, size_t reason
 	    fsync(parent) < 0)
 		return fail(-errno, path, error_text(errno), reason, reason_size);
 	return 0;
-}
-
-/* mountinfo writes a blank, tab, line feed and backslash as three octal digits. */
-static void unescape(char *text)
-{
-	char *to = text;
-	unsigned code;
-
-	for (const char *from = text; *from; from++) {
-		/* NOLINTNEXTLINE(cert-err34-c): the kernel's own digits */
-		if (*from == '\\' && sscanf(from + 1, "%3o", &code) == 1) {
-			*to++ = (char)code;
-			from += 3;
-		} else {
-			*to++ = *from;
-		}
-	}
-	*to = '\0';
-}
-
-struct mounted {
-	dev_t device;
-	char point[PLACE_POINT_SIZE];
-};
-
-/* Whether a line of mountinfo is a gocryptfs that calls itself so. */
-static bool read_mount(const char *line, const char *source, struct mounted *ret_mounted)
-{
-	char kind[64], from[256];
-	unsigned major_number, minor_number;
-	const char *rest = strstr(line, " - ");
-
-	/* NOLINTNEXTLINE(cert-err34-c): the kernel's own digits */
-	if (sscanf(line, "%*u %*u %u:%u %*s %1023s", &major_number, &minor_number,
-		   ret_mounted->point) != 3 ||
-	    !rest || sscanf(rest, " - %63s %255s", kind, from) != 2 ||
-	    strcmp(kind, FILESYSTEM) != 0 || strcmp(from, source) != 0)
-		return false;
-	unescape(ret_mounted->point);
-	ret_mounted->device = makedev(major_number, minor_number);
-	return true;
-}
-
-/*
- * One that is at `path`, or with `elsewhere` anywhere but there, and of `device` (0: any).
- * The latest of them: what was mounted within another goes before it. 1, 0, -errno.
- */
-static int find_mount(const char *path, bool elsewhere, const char *source, dev_t device,
-		      struct mounted *ret_mounted)
-{
-	FILE *table = fopen("/proc/self/mountinfo", "re");
-	cleanup_free char *line = NULL;
-	struct mounted mounted = { 0 };
-	size_t room = 0;
-	int found = 0;
-
-	if (!table)
-		return -errno;
-	while (getline(&line, &room, table) >= 0) {
-		if (!read_mount(line, source, &mounted) ||
-		    (strcmp(mounted.point, path) == 0) == elsewhere ||
-		    (device && mounted.device != device))
-			continue;
-		*ret_mounted = mounted;
-		found = 1;
-	}
-	(void)fclose(table);
-	return found;
-}
-
-int place_find_mount(const char *path, const char *source, dev_t *ret_device)
-{
-	struct mounted mounted = { 0 };
-	int r = find_mount(path, false, source, 0, &mounted);
-
-	if (r > 0)
-		*ret_device = mounted.device;
-	return r;
-}
-
-/* Whether it is the uppermost there. No field asked for: the file system is not asked. */
-static bool is_on_top(const struct mounted *mounted)
-{
-	struct statx status = { 0 };
-
-	return statx(AT_FDCWD, mounted->point,
-		     AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT | AT_SYMLINK_NOFOLLOW, 0,
-		     &status) == 0 &&
-	       makedev(status.stx_dev_major, status.stx_dev_minor) == mounted->device;
-}
-
-int place_find_point(const char *path, const char *source, dev_t device,
-		     char ret_point[PLACE_POINT_SIZE])
-{
-	struct mounted mounted = { 0 };
-	int r = find_mount(path, false, source, device, &mounted);
-
-	if (r == 0 || (r > 0 && !is_on_top(&mounted)))
-		r = find_mount(path, true, source, device, &mounted);
-	if (r <= 0 || !is_on_top(&mounted))
-		return r < 0 ? r : 0;
-	memcpy(ret_point, mounted.point, sizeof(mounted.point));
-	return 1;
-}
-
-/*
- * The one at its place last: as long as a copy is busy the store is where it belongs, and
- * can be opened again.
- */
-int place_unmount(const char *path, const char *source, dev_t device,
-		  char ret_point[PLACE_POINT_SIZE])
-{
-	struct mounted mounted = { 0 };
-
-	for (int i = 0; i < LAYERS_MAX; i++) {
-		int r = find_mount(path, true, source, device, &mounted);
-
-		if (r == 0)
-			r = find_mount(path, false, source, device, &mounted);
-		ret_point[0] = '\0';
-		if (r <= 0)
-			return r;
-		if (!is_on_top(&mounted))
-			return -EBUSY;
-		memcpy(ret_point, mounted.point, sizeof(mounted.point));
-		if (umount2(mounted.point, UMOUNT_NOFOLLOW) < 0)
-			return -errno;
-	}
-	return -EBUSY;
 }

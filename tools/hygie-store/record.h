@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What outlives a keeper that is killed: where its store is mounted, in a locked file
- * under /run. By it the dead mount is found and taken away.
+ * What outlives a keeper that is killed: where its store is mounted, and how its mount and
+ * its key are known, in a locked file under /run. By it they are found and taken away.
  */
 #pragma once
 
+#include "hygie-store/subject.h"
 #include "libhygie/attributes.h"
-
-#include <stddef.h>
 
 /*
  * Opens and locks the store's record, made if it is missing. 0 and a descriptor, which
@@ -15,11 +14,13 @@
  */
 int record_open(const char *name, int *ret_fd) must_check;
 
-/* Puts the mount point down, before anything is mounted; "" for none. */
-int record_write(int fd, const char *mount) must_check;
+/* Puts it down, before anything is mounted; NULL: nothing is. */
+int record_write(int fd, const struct subject *subject) must_check;
 
 /*
- * Unmounts whatever mount of the store `name` is left at the recorded place: its
- * gocryptfs is gone, so nobody loses more than he has lost already. 0 or negative errno.
+ * Unmounts what is left of the recorded store, which is called `name`: its gocryptfs is
+ * gone, so nobody loses more than he has lost already. Of an fscrypt the key is taken out,
+ * too. 0; -EBUSY: the key is gone, but files of it are in use, and readable to who has them:
+ * the record stays, to be cleared again; else a negative errno.
  */
 int record_clear(int fd, const char *name) must_check;

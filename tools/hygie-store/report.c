@@ -22,6 +22,17 @@ struct wire_message *report_failed(enum keeper_failure failure, const char *text
 	return report;
 }
 
+struct wire_message *report_no_encryption(const char *text, const struct disk *disk)
+{
+	struct wire_message *report = report_failed(KEEPER_NO_ENCRYPTION, text);
+
+	if (!report)
+		return NULL;
+	wire_add_string(report, TAG_FILE, disk->device);
+	wire_add_string(report, TAG_KIND, disk->type);
+	return report;
+}
+
 struct wire_message *report_closed(enum keeper_failure failure)
 {
 	struct wire_message *report = report_plain(WIRE_KEEPER_CLOSED);

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "hygie-store/disk.h"
 #include "hygie-store/holders.h"
 #include "libhygie/protocol.h"
 #include "libhygie/wire.h"
@@ -13,6 +14,8 @@
 
 struct wire_message *report_plain(enum wire_type type);
 struct wire_message *report_failed(enum keeper_failure failure, const char *text);
+/* KEEPER_NO_ENCRYPTION, of that file system. */
+struct wire_message *report_no_encryption(const char *text, const struct disk *disk);
 struct wire_message *report_closed(enum keeper_failure failure);
 struct wire_message *report_busy(const struct holders *holders);
 struct wire_message *report_forced(const struct holders *holders);

@@ -6,11 +6,11 @@
  */
 #include "hygie-store/vigil.h"
 
+#include "hygie-store/listen.h"
 #include "libhygie/error_text.h"
 #include "libhygie/log.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/fanotify.h>
 #include <sys/pidfd.h>
 
@@ -21,6 +21,7 @@ static const uint64_t steps_us[] = { 5000, 20000, 100000, 500000 };
 
 struct vigil {
 	sd_event *loop;
+	const struct subject *subject;
 	int events;
 	sd_event_source *on_events, *timer;
 	sd_event_source *ends[HOLDERS_MAX];
@@ -78,71 +79,54 @@ static int on_end(sd_event_source *source, int fd, uint32_t revents, void *userd
 	return 0;
 }
 
-/* Each event comes with the file open: as long as it is, we hold the mount ourselves. */
-static bool drain(const struct vigil *vigil)
-{
-	struct fanotify_event_metadata events[64];
-	ssize_t size;
-	bool any = false;
-
-	while ((size = read(vigil->events, events, sizeof(events))) > 0) {
-		const struct fanotify_event_metadata *event = events;
-
-		any = true;
-		while (FAN_EVENT_OK(event, size)) {
-			if (event->fd >= 0)
-				(void)close(event->fd);
-			event = FAN_EVENT_NEXT(event, size);
-		}
-	}
-	return any;
-}
-
 static int on_events(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
 	struct vigil *vigil = userdata;
 
 	(void)source;
-	(void)fd;
 	(void)revents;
-	if (!drain(vigil))
+	if (!listen_drain(fd))
 		return 0;
 	begin_steps(vigil);
 	vigil->callback(vigil->context);
 	return 0;
 }
 
-/* Without it, the holders' ends and the timer remain. */
-static void watch_closes(struct vigil *vigil, const char *mount)
+/* Also those of copies that were made since. */
+static int listen_to_closes(const struct vigil *vigil)
 {
-	int r = 0;
+	return listen_begin(vigil->events, vigil->subject, FAN_CLOSE);
+}
 
-	vigil->events =
-		fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK, O_CLOEXEC);
-	if (vigil->events < 0 ||
-	    fanotify_mark(vigil->events, FAN_MARK_ADD | FAN_MARK_FILESYSTEM,
-			  FAN_CLOSE | FAN_ONDIR, AT_FDCWD, mount) < 0)
-		r = -errno;
+/* Without it, the holders' ends and the timer remain. */
+static void watch_closes(struct vigil *vigil)
+{
+	int r = listen_new(&vigil->events);
+
 	if (r == 0)
+		r = listen_to_closes(vigil);
+	if (r >= 0)
 		r = sd_event_add_io(vigil->loop, &vigil->on_events, vigil->events,
 				    EPOLLIN, on_events, vigil);
 	if (r < 0)
-		log_warning("%s: closed files are not told: %s", mount, error_text(-r));
+		log_warning("%s: closed files are not told: %s", vigil->subject->mount,
+			    error_text(-r));
 }
 
-int vigil_new(sd_event *loop, const char *mount, vigil_callback callback, void *context,
-	      struct vigil **ret_vigil)
+int vigil_new(sd_event *loop, const struct subject *subject, vigil_callback callback,
+	      void *context, struct vigil **ret_vigil)
 {
 	struct vigil *vigil = calloc(1, sizeof(*vigil));
 
 	if (!vigil)
 		return -ENOMEM;
 	vigil->loop = loop;
+	vigil->subject = subject;
 	vigil->events = -1;
 	vigil->callback = callback;
 	vigil->context = context;
-	if (mount[0])
-		watch_closes(vigil, mount);
+	if (subject)
+		watch_closes(vigil);
 	*ret_vigil = vigil;
 	return 0;
 }
@@ -175,6 +159,8 @@ void vigil_go_on(struct vigil *vigil, const struct holders *holders)
 		forget_ends(vigil);
 		for (size_t i = 0; i < holders->count; i++)
 			watch_end(vigil, holders->holder[i].pid);
+		if (vigil->on_events && listen_to_closes(vigil) < 0)
+			log_warning("closed files are not told");
 	}
 	set_timer(vigil);
 }

@@ -1,27 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Waiting for a busy mount to come free: for each program that holds something its end
- * (pidfd), and every file that is closed on the file system, by whichever mount of it
- * (fanotify). A program that changes its working directory tells nobody, nor does whoever
+ * Waiting for a busy store to come free: for each program that holds something its end
+ * (pidfd), and every file of it that is closed, by whichever mount of it (listen.h). A program that changes its working directory tells nobody, nor does whoever
  * unmounts something: so it is looked after every ten seconds as well.
  */
 #pragma once
 
 #include "hygie-store/holders.h"
+#include "hygie-store/subject.h"
 #include "libhygie/attributes.h"
 
 #include <systemd/sd-event.h>
 
 struct vigil;
 
-/* The mount may have come free: try. */
+/* The store may have come free: try. */
 typedef void (*vigil_callback)(void *context);
 
 /*
- * Begins. Keeps nothing on the mount open. A mount "" cannot be looked at. The caller frees the result.
+ * Begins. Keeps nothing of the store open. `subject` outlives it; with NULL closed files are
+ * not waited for: it is mounted no more. The caller frees the result.
  */
-int vigil_new(sd_event *loop, const char *mount, vigil_callback callback, void *context,
-	      struct vigil **ret_vigil) must_check;
+int vigil_new(sd_event *loop, const struct subject *subject, vigil_callback callback,
+	      void *context, struct vigil **ret_vigil) must_check;
 
 /*
  * It is still busy: these hold it. Called after each try, also within the callback.

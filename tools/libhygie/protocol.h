@@ -226,6 +226,9 @@ enum keeper_failure {
 	KEEPER_LIMIT,        /* gocryptfs was ended: it was busy beyond the limit */
 	/* fscrypt: the file system of the encrypted folder cannot encrypt, or is not to yet */
 	KEEPER_NO_ENCRYPTION,
+	/* As KEEPER_LIMIT. fscrypt: the key is gone, but files that programs had open then
+	 * stay readable to them until they close them */
+	KEEPER_LIMIT_HELD,
 };
 
 /* What encrypts a store. The zero is none. */
