@@ -111,6 +111,7 @@ static inline struct store *store_made(void **state, int count)
 	(void)snprintf(store->name, sizeof(store->name), NAME);
 	(void)snprintf(store->cipher, sizeof(store->cipher), "/var/lib/x/cipher");
 	(void)snprintf(store->mount, sizeof(store->mount), "/srv/hygie/records");
+	store->backend = BACKEND_GOCRYPTFS;
 	(void)snprintf(store->group, sizeof(store->group), "users");
 	store->generation = 7;
 	assert_int_equal(mkdir(scratch_path(state, NAME), 0700), 0);

@@ -12,6 +12,7 @@ static void a_store_comes_back_as_it_was_written(void **state)
 	cleanup_store struct store *back = NULL;
 
 	made->idle = 600;
+	made->backend = BACKEND_FSCRYPT;
 	made->rotate = true;
 	made->holders[1].until = NOW - NOW % 86400 + 86400;
 	made->holders[1].grants = false;
@@ -36,6 +37,7 @@ static void a_store_comes_back_as_it_was_written(void **state)
 	assert_string_equal(back->mount, made->mount);
 	assert_string_equal(back->group, made->group);
 	assert_int_equal(back->idle, 600);
+	assert_int_equal(back->backend, BACKEND_FSCRYPT);
 	assert_int_equal(back->generation, 7);
 	assert_true(back->rotate);
 	assert_memory_equal(back->recovery, made->recovery, HYGIE_KEY_ID_SIZE);
@@ -102,6 +104,8 @@ static void what_is_not_understood_is_refused(void **state)
 		{ STORE "[holder " HEX "]\nuser = alice\n", "a key is missing" },
 		{ "[store]\nformat = 2\n", ":2: its value" },
 		{ "[store]\nbackend = none\n", ":2: its value" },
+		{ "[store]\nbackend = \n", ":2: its value" },
+		{ "[store]\nbackend = fscrypt2\n", ":2: its value" },
 		{ "[store]\ngeneration = 0\n", ":2: its value" },
 		{ "[store]\ngeneration = 03\n", ":2: its value" },
 		{ "[store]\ngeneration = -1\n", ":2: its value" },

@@ -73,8 +73,9 @@ static const struct command commands[] = {
 	{ { "store", "create" },
 	  command_store_create,
 	  N_("Make a record store, for the cards of these users"),
-	  "NAME --group GROUP [--mount DIR] [--cipher DIR] [--pin-stdin] [USER...]",
-	  OPTION_GROUP | OPTION_MOUNT | OPTION_CIPHER | OPTION_PIN_STDIN,
+	  "NAME --group GROUP [--backend gocryptfs|fscrypt] [--mount DIR] [--cipher DIR] "
+	  "[--pin-stdin] [USER...]",
+	  OPTION_GROUP | OPTION_BACKEND | OPTION_MOUNT | OPTION_CIPHER | OPTION_PIN_STDIN,
 	  1,
 	  32 },
 	{ { "store", "list" },

@@ -39,6 +39,7 @@ static const struct option_row {
 	{ "--group", OPTION_GROUP, offsetof(struct options, group), 0 },
 	{ "--mount", OPTION_MOUNT, offsetof(struct options, mount), 0 },
 	{ "--cipher", OPTION_CIPHER, offsetof(struct options, cipher), 0 },
+	{ "--backend", OPTION_BACKEND, offsetof(struct options, backend), 0 },
 	{ "--until", OPTION_UNTIL, offsetof(struct options, until), 0 },
 	{ "--no-grant", OPTION_NO_GRANT, NO_VALUE, 0 },
 	{ "--new", OPTION_NEW, NO_VALUE, 0 },

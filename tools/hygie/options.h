@@ -45,6 +45,7 @@ enum option_bit {
 	OPTION_BACK = 1u << 22,
 	OPTION_ABANDON = 1u << 23,
 	OPTION_DISCARD = 1u << 24,
+	OPTION_BACKEND = 1u << 25,
 };
 
 /* Taken by every subcommand. */
@@ -54,7 +55,7 @@ enum option_bit {
 struct options {
 	unsigned given; /* enum option_bit */
 	const char *socket, *reader, *user, *reason, *config, *confirm, *seen_by;
-	const char *group, *mount, *cipher, *until;
+	const char *group, *mount, *cipher, *backend, *until;
 	const char *operands[OPTION_OPERANDS_MAX];
 	size_t operand_count;
 };

@@ -48,6 +48,7 @@ static const struct {
 	{ TAG_STORE, MEMBER_STRING, "store" },
 	{ TAG_MOUNT, MEMBER_STRING, "mount" },
 	{ TAG_CIPHER, MEMBER_STRING, "cipher" },
+	{ TAG_BACKEND, MEMBER_STRING, "backend" },
 	{ TAG_GROUP, MEMBER_STRING, "group" },
 	{ TAG_GENERATION, MEMBER_WIDE, "generation" },
 	{ TAG_UNTIL, MEMBER_STRING, "until" },

@@ -21,10 +21,8 @@ static const struct column holder_columns[] = {
 };
 
 static const struct column store_columns[] = {
-	{ "store", N_("STORE") },
-	{ "mount", N_("FOLDER") },
-	{ "group", N_("GROUP") },
-	{ "cipher", NULL },
+	{ "store", N_("STORE") },     { "mount", N_("FOLDER") }, { "group", N_("GROUP") },
+	{ "backend", N_("BACKEND") }, { "cipher", NULL },
 };
 
 static void add_text(struct wire_message *request, uint16_t tag, const char *text)
@@ -55,6 +53,7 @@ static int store_run(const struct options *options, enum wire_type type,
 	add_text(request, TAG_GROUP, options->group);
 	add_text(request, TAG_MOUNT, options->mount);
 	add_text(request, TAG_CIPHER, options->cipher);
+	add_text(request, TAG_BACKEND, options->backend);
 	add_text(request, TAG_UNTIL, options->until);
 	wire_add_u32(request, TAG_FLAGS,
 		     options->given & OPTION_NO_GRANT ? REQUEST_NO_GRANT : 0);

@@ -33,6 +33,7 @@ struct export
 	int folder_fd;
 	int store_fd; /* the store's own folder, as it was at the beginning */
 	char cipher[PATH_MAX];
+	bool movable;   /* what lies there */
 	FILE *manifest; /* lines so far; written into place at the end */
 	char *manifest_text;
 	size_t manifest_size;
@@ -478,6 +479,14 @@ static int export_run(struct export *export)
 	return r;
 }
 
+/* Whether it has encrypted files that can be read as such. */
+static bool is_movable(const json_t *record)
+{
+	const char *backend = json_string_value(json_object_get(record, "backend"));
+
+	return backend && strcmp(backend, "gocryptfs") == 0;
+}
+
 /* Where the encrypted files lie: hygied says it, to root alone. */
 static int cipher_find(const struct options *options, struct export *export,
 		       struct exchange *exchange)
@@ -496,9 +505,11 @@ static int cipher_find(const struct options *options, struct export *export,
 		const char *path = json_string_value(json_object_get(record, "cipher"));
 
 		/* A copy that a reencryption began is told, too. */
-		if (kind && strcmp(kind, "store") == 0 && path &&
-		    strlen(path) < sizeof(export->cipher))
-			memcpy(export->cipher, path, strlen(path) + 1);
+		if (!kind || strcmp(kind, "store") != 0 || !path ||
+		    strlen(path) >= sizeof(export->cipher))
+			continue;
+		memcpy(export->cipher, path, strlen(path) + 1);
+		export->movable = is_movable(record);
 	}
 	return 0;
 }
@@ -523,10 +534,17 @@ int command_store_export(const struct options *options)
 		return output_fault(options);
 	if (exchange.result.outcome != HYGIE_OK)
 		return output_failure(options, &exchange.result);
-	r = export.cipher[0] ? export_run(&export)
-			     : archive_fail(&error, -EBADMSG,
-					    "store.ini cannot be read; \"hygie store "
-					    "check\" says why");
+	if (!export.cipher[0])
+		r = archive_fail(&error, -EBADMSG,
+				 "store.ini cannot be read; \"hygie store check\" says "
+				 "why");
+	else if (!export.movable)
+		r = archive_fail(&error, -EOPNOTSUPP,
+				 "its file system encrypts the records (backend fscrypt) "
+				 "and shows nobody the encrypted files: back up the open "
+				 "store, by a program that encrypts");
+	else
+		r = export_run(&export);
 	if (r < 0)
 		return archive_report(options, &error, r);
 	if (options->given & OPTION_JSON)

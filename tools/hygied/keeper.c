@@ -365,6 +365,9 @@ static int order_new(const struct keeper *keeper, enum wire_type type,
 		return -ENOTCONN;
 	r = wire_message_new((uint16_t)type, ret_order);
 	if (r == 0 && place) {
+		if (place->backend)
+			wire_add_string(*ret_order, TAG_BACKEND,
+					backend_word(place->backend));
 		wire_add_string(*ret_order, TAG_CIPHER, place->cipher);
 		wire_add_string(*ret_order, TAG_MOUNT, place->mount);
 	}

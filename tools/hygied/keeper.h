@@ -63,10 +63,11 @@ typedef void (*keeper_callback)(void *context, const struct keeper_event *event)
 
 /* Where a store's files lie. */
 struct keeper_place {
-	const char *cipher; /* folder */
-	const char *mount;  /* mount point */
-	gid_t group;        /* for INIT: who may walk in */
-	bool read_only;     /* for OPEN: nobody can write in it */
+	enum backend backend; /* 0: gocryptfs */
+	const char *cipher;   /* folder */
+	const char *mount;    /* mount point */
+	gid_t group;          /* for INIT: who may walk in */
+	bool read_only;       /* for OPEN: nobody can write in it */
 };
 
 /*

@@ -111,7 +111,9 @@ static int on_secret_old(sd_event_source *source, uint64_t usec, void *userdata)
 /* NOLINTNEXTLINE(misc-no-recursion): comes back to open_store_settle() once, shut */
 static void give_secret(struct open_store *store)
 {
-	struct keeper_place place = { .cipher = store->cipher, .mount = store->mount };
+	struct keeper_place place = { .backend = store->backend,
+				      .cipher = store->cipher,
+				      .mount = store->mount };
 	char note[HYGIE_NOTE_MAX];
 	size_t size = store_state_write(&store->state, note);
 	int r = keeper_open(store->keeper, &place, store->idle, store->secret, note,

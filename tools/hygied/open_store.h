@@ -22,6 +22,7 @@ struct open_store {
 	struct stores *stores;
 	struct open_store *next;
 	char name[STORE_NAME_MAX + 1];
+	enum backend backend;
 	char cipher[STORE_PATH_SIZE], mount[STORE_PATH_SIZE];
 	uint32_t idle; /* seconds; 0: it does not close by itself */
 	uint64_t

@@ -4,6 +4,7 @@
  * store_admin.h. A finding is "error" (it does not open for somebody as it should),
  * "warning" (somebody should do something) or "note".
  */
+#include "hygied/fscrypt_look.h"
 #include "hygied/requests.h"
 #include "hygied/store_admin.h"
 #include "hygied/store_stage.h"
@@ -56,6 +57,7 @@ static void store_send(const struct check *check)
 	wire_add_string(item, TAG_STORE, store->name);
 	wire_add_string(item, TAG_MOUNT, store->mount);
 	wire_add_string(item, TAG_CIPHER, store->cipher);
+	wire_add_string(item, TAG_BACKEND, backend_word(store->backend));
 	wire_add_string(item, TAG_GROUP, store->group);
 	wire_add_u64(item, TAG_GENERATION, store->generation);
 	peer_send(check->peer, item);
@@ -183,13 +185,30 @@ static void recovery_check(const struct check *check)
 			   "\"hygie store recover\" with the old passphrase."));
 }
 
+/* Whether its encrypted folder is what its backend makes of one. */
+static void cipher_check(const struct check *check)
+{
+	const struct store *store = check->store;
+	char path[STORE_PATH_SIZE + 32];
+	struct stat st;
+
+	(void)snprintf(path, sizeof(path), "%s/gocryptfs.conf", store->cipher);
+	if (store->backend == BACKEND_GOCRYPTFS && stat(path, &st) < 0)
+		finding(check, store->name, "error", NULL,
+			N_("The folder of the encrypted files has no gocryptfs.conf: "
+			   "restore it from a backup."));
+	if (store->backend == BACKEND_FSCRYPT && fscrypt_look(store->cipher) <= 0)
+		finding(check, store->name, "error", NULL,
+			N_("The folder of the records is not there, or not encrypted by "
+			   "its file system: is its disk mounted? What lies in the folder "
+			   "now is not the store's."));
+}
+
 /* What concerns all of the store. */
 static void whole_check(const struct check *check)
 {
 	const struct store *store = check->store;
 	size_t sealed = 1, granting = 0; /* the recovery key */
-	char path[STORE_PATH_SIZE + 32];
-	struct stat st;
 
 	for (size_t i = 0; i < store->count; i++) {
 		sealed += store->holders[i].state != RIGHT_PENDING;
@@ -214,11 +233,6 @@ static void whole_check(const struct check *check)
 	if (!getgrnam(store->group))
 		finding(check, store->name, "error", NULL,
 			N_("The system knows the store's group no more."));
-	(void)snprintf(path, sizeof(path), "%s/gocryptfs.conf", store->cipher);
-	if (stat(path, &st) < 0)
-		finding(check, store->name, "error", NULL,
-			N_("The folder of the encrypted files has no gocryptfs.conf: "
-			   "restore it from a backup."));
 }
 
 /* For the command: where the encrypted files of a copy that was begun lie. */
@@ -287,6 +301,7 @@ static int store_check(void *context, const char *name, const struct store *stor
 	}
 	recovery_check(check);
 	whole_check(check);
+	cipher_check(check);
 	copies_check(check);
 	envelope_free(envelope);
 	return 0;

@@ -4,6 +4,7 @@
  */
 #include "hygied/store_create.h"
 
+#include "hygied/fscrypt_look.h"
 #include "hygied/keeper.h"
 #include "hygied/recovery_note.h"
 #include "hygied/requests.h"
@@ -179,7 +180,8 @@ static void conclude(struct creation *creation)
 static void on_keeper(void *context, const struct keeper_event *event)
 {
 	struct creation *creation = context;
-	struct keeper_place place = { .cipher = creation->stage_cipher,
+	struct keeper_place place = { .backend = creation->store->backend,
+				      .cipher = creation->stage_cipher,
 				      .mount = creation->store->mount,
 				      .group = creation->gid };
 	int r;
@@ -293,6 +295,23 @@ static bool members_admit(struct creation *creation)
 	return true;
 }
 
+static bool backend_read(struct store *store, const struct wire_message *request)
+{
+	char word[16] = "";
+	int r = wire_get_string(request, TAG_BACKEND, word, sizeof(word));
+
+	if (r == 0)
+		store->backend = backend_from_word(word);
+	return wire_optional(r) == 0 && backend_word(store->backend);
+}
+
+/* What its file system lacks is found before a page is printed. */
+static bool can_encrypt(const struct creation *creation)
+{
+	return creation->store->backend != BACKEND_FSCRYPT ||
+	       fscrypt_look(creation->stage_cipher) != -EOPNOTSUPP;
+}
+
 /* Whether it may be made, as far as can be seen before. */
 static bool creation_admit(struct creation *creation)
 {
@@ -312,6 +331,10 @@ static bool creation_admit(struct creation *creation)
 	else if (!trusted_path_is_plain(store->mount) ||
 		 !trusted_path_is_plain(store->cipher))
 		text = N_("A folder is written as an absolute path, without \"..\".");
+	else if (!can_encrypt(creation))
+		text = N_("The file system of the encrypted folder has no encryption "
+			  "switched on. ext4: \"tune2fs -O encrypt DEVICE\". Or choose a "
+			  "folder on another one (--cipher), or --backend gocryptfs.");
 	if (text) {
 		store_admin_audit(creation->peer, EVENT, HYGIE_BAD_REQUEST, store->name,
 				  NULL);
@@ -389,8 +412,14 @@ void store_create_serve(struct hygied *hygied, struct peer *peer,
 	creation->hygied = hygied;
 	creation->peer = peer;
 	creation->store->generation = 1;
+	creation->store->backend = BACKEND_GOCRYPTFS;
 	creation->stage_fd = -1;
 	peer_set_dialogue(peer, &creation_dialogue, creation);
+	if (!backend_read(creation->store, request)) {
+		peer_finish(peer, HYGIE_BAD_REQUEST,
+			    N_("A store's backend is gocryptfs or fscrypt."));
+		return;
+	}
 	if (request_read(creation, request) < 0) {
 		peer_finish(peer, HYGIE_BAD_REQUEST, NULL);
 		return;

@@ -19,6 +19,7 @@
 #include "hygied/envelope.h"
 #include "hygied/registry.h"
 #include "libhygie/attributes.h"
+#include "libhygie/protocol.h"
 #include "libhygie/trusted_file.h"
 
 #include <stdbool.h>
@@ -54,6 +55,7 @@ struct store_holder {
 
 struct store {
 	char name[STORE_NAME_MAX + 1];
+	enum backend backend; /* what encrypts the records */
 	char cipher[STORE_PATH_SIZE], mount[STORE_PATH_SIZE];
 	char group[STORE_GROUP_SIZE];
 	uint32_t idle;       /* seconds without use until it closes, at most

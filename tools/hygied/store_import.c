@@ -153,6 +153,9 @@ static int files_judge(struct import *import, struct file_error *error)
 	size_t size;
 	int r = store_envelope_load(STORE_FOLDER, import->stage, &envelope, error);
 
+	if (import->store->backend != BACKEND_GOCRYPTFS)
+		r = refuse(error, "its backend is none whose files can be moved; make a "
+				  "new store and copy the records into it");
 	if (r == 0)
 		r = rights_judge(import, envelope, error);
 	envelope_free(envelope);

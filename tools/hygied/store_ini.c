@@ -15,7 +15,6 @@
 #include <string.h>
 
 #define FORMAT "1"
-#define BACKEND "gocryptfs"
 #define DAY 86400
 
 /* One line's value on its way into a field: false when it cannot be. */
@@ -37,8 +36,8 @@ static bool read_format(const char *text, void *field)
 
 static bool read_backend(const char *text, void *field)
 {
-	(void)field;
-	return strcmp(text, BACKEND) == 0;
+	*(enum backend *)field = backend_from_word(text);
+	return backend_word(*(enum backend *)field) != NULL;
 }
 
 static bool path_is_fit(const char *text)
@@ -176,7 +175,7 @@ static bool read_until(const char *text, void *field)
 
 static const struct key store_keys[] = {
 	{ "format", read_format, 0, false },
-	{ "backend", read_backend, 0, false },
+	{ "backend", read_backend, offsetof(struct store, backend), false },
 	{ "cipher", read_path, offsetof(struct store, cipher), false },
 	{ "mount", read_path, offsetof(struct store, mount), false },
 	{ "group", read_group, offsetof(struct store, group), false },
@@ -372,10 +371,10 @@ static bool store_is_fit(const struct store *store)
 	for (size_t i = 0; i < store->count; i++)
 		if (!holder_is_fit(&store->holders[i]))
 			return false;
-	return envelope_name_is_valid(store->name) && path_is_fit(store->cipher) &&
-	       path_is_fit(store->mount) && group_is_fit(store->group) &&
-	       store->idle <= STORE_IDLE_MAX && store->generation > 0 &&
-	       store->count <= STORE_HOLDERS_MAX;
+	return envelope_name_is_valid(store->name) && backend_word(store->backend) &&
+	       path_is_fit(store->cipher) && path_is_fit(store->mount) &&
+	       group_is_fit(store->group) && store->idle <= STORE_IDLE_MAX &&
+	       store->generation > 0 && store->count <= STORE_HOLDERS_MAX;
 }
 
 static void holder_write(FILE *file, const struct store_holder *holder)
@@ -414,11 +413,12 @@ int store_ini_format(const struct store *store, char **ret_text, size_t *ret_siz
 	hex_write(store->recovery, HYGIE_KEY_ID_SIZE, recovery);
 	(void)fprintf(file,
 		      "# Written by hygied: change it by \"hygie store\".\n[store]\n"
-		      "format = " FORMAT "\nbackend = " BACKEND "\ncipher = %s\n"
+		      "format = " FORMAT "\nbackend = %s\ncipher = %s\n"
 		      "mount = %s\ngroup = %s\nidle = %" PRIu32 "\n"
 		      "generation = %" PRIu64 "\nrecovery = %s\n%s",
-		      store->cipher, store->mount, store->group, store->idle,
-		      store->generation, recovery, store->rotate ? "rotate = yes\n" : "");
+		      backend_word(store->backend), store->cipher, store->mount,
+		      store->group, store->idle, store->generation, recovery,
+		      store->rotate ? "rotate = yes\n" : "");
 	hex_write(store->recovery_next, HYGIE_KEY_ID_SIZE, next);
 	if (store_recovery_is_pending(store))
 		(void)fprintf(file, "recovery_next = %s\n", next);

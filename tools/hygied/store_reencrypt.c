@@ -361,6 +361,15 @@ void store_reencrypt_serve(struct hygied *hygied, struct peer *peer,
 		peer_finish(peer, HYGIE_BAD_REQUEST, NULL);
 		return;
 	}
+	if (store->backend != BACKEND_GOCRYPTFS) {
+		store_admin_audit(peer, EVENT, HYGIE_REFUSED, store->name, NULL);
+		peer_finish(
+			peer, HYGIE_REFUSED,
+			N_("A store with the backend fscrypt is not reencrypted: make a "
+			   "new store, copy the records while both are open, and "
+			   "remove the old one."));
+		return;
+	}
 	store_stage_settle(store->name);
 	if (flags & (REQUEST_ABANDON | REQUEST_DISCARD))
 		store_clear_begin(peer, &stage, flags & REQUEST_DISCARD);

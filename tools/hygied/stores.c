@@ -76,6 +76,7 @@ static void open_one(struct stores *stores, const struct store *from,
 			    from->name);
 		return;
 	}
+	store->backend = from->backend;
 	(void)snprintf(store->cipher, sizeof(store->cipher), "%s", from->cipher);
 	(void)snprintf(store->mount, sizeof(store->mount), "%s", from->mount);
 	store->idle = from->idle;
@@ -337,6 +338,7 @@ static void attach(void *context, const char *name)
 		return;
 	}
 	if (store_load(STORE_FOLDER, name, &from, NULL) == 0) {
+		store->backend = from->backend;
 		(void)snprintf(store->cipher, sizeof(store->cipher), "%s", from->cipher);
 		(void)snprintf(store->mount, sizeof(store->mount), "%s", from->mount);
 	}

@@ -26,11 +26,12 @@ const char *stores_failure_word(enum keeper_failure failure)
 		[KEEPER_WRONG_SECRET] = "the secret does not open it",
 		[KEEPER_BAD_CIPHER] = "its encrypted folder is missing or unfit",
 		[KEEPER_BAD_MOUNT] = "its mount point is unfit or not empty",
-		[KEEPER_SLOW] = "gocryptfs did not answer in time",
+		[KEEPER_SLOW] = "its backend did not answer in time",
 		[KEEPER_WRONG_TIME] = "it is being closed",
-		[KEEPER_DIED] = "gocryptfs ended, and nobody had asked for it",
-		[KEEPER_MISSING] = "gocryptfs is not installed",
-		[KEEPER_LIMIT] = "it was busy beyond the limit; gocryptfs was ended",
+		[KEEPER_DIED] = "its backend ended, and nobody had asked for it",
+		[KEEPER_MISSING] = "its backend is not installed",
+		[KEEPER_LIMIT] = "it was busy beyond the limit; its backend was ended",
+		[KEEPER_NO_ENCRYPTION] = "its file system has no encryption switched on",
 	};
 
 	return (size_t)failure < array_size(words) ? words[failure] : words[0];
