@@ -54,12 +54,13 @@ def cgroup_folder():
 
 
 class Machine:
-    """See above. `config` is added to hygie.conf; `users` are made, with passwords."""
+    """See above. `config` is added to hygie.conf; `users` are made, with passwords; `disk` is an
+    image that is mounted at /srv/disk."""
 
-    def __init__(self, home, config="", users=("alice", "bob", "carol")):
+    def __init__(self, home, config="", users=("alice", "bob", "carol"), disk=None):
         self.home = pathlib.Path(home)
         self.home.mkdir(parents=True, exist_ok=True)
-        self.config, self.users = config, users
+        self.config, self.users, self.disk = config, users, disk
         self.keys = pivcard.KeyStore(self.home / "keys")
         self.pki = pki.Pki(self.keys.directory / "pki", unfit=False)
         self.cgroup = cgroup_folder() / ("hygie-machine-%d-%d" % (
@@ -88,6 +89,7 @@ class Machine:
         self.process = subprocess.Popen(
             [str(HERE / "boot"), tree(), str(self.cgroup), str(STAGE), str(layer)],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=None,
+            env={**os.environ, **({"HYGIE_DISK": str(self.disk)} if self.disk else {})},
             start_new_session=True)
         self.pid = self.first_process()
         self.wait_until(lambda: self.run("systemctl", "is-system-running", check=False).stdout

@@ -99,14 +99,19 @@ def remove_key(folder, identifier):
         fcntl.ioctl(fd, REMOVE_KEY, _specifier(bytearray(64), identifier), True)
 
 
+def make_image(path, features="encrypt", size="64M"):
+    with open(path, "wb"):
+        os.truncate(path, int(size[:-1]) << 20)
+    subprocess.run(["mkfs.ext4", "-q", "-F", "-O", features, path], check=True)
+    return path
+
+
 class Disk:
     def __init__(self, name, features="encrypt", size="64M"):
         self.root = pathlib.Path("/mnt/disk-" + name)
         self.image = pathlib.Path(tempfile.gettempdir()) / ("disk-%s.img" % name)
         self.root.mkdir(mode=0o700)
-        with open(self.image, "wb"):
-            os.truncate(self.image, int(size[:-1]) << 20)
-        subprocess.run(["mkfs.ext4", "-q", "-F", "-O", features, self.image], check=True)
+        make_image(self.image, features, size)
         subprocess.run(["mount", "-o", "loop", self.image, self.root], check=True)
         self.root.chmod(0o700)
 
