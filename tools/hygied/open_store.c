@@ -296,10 +296,7 @@ static void tell_closed(struct open_store *store, enum keeper_failure failure)
 	if (!store->lives)
 		return;
 	store->lives = false;
-	stores_audit(store->name, "store-closed",
-		     failure == KEEPER_LIMIT ? HYGIE_TIMED_OUT
-		     : failure               ? HYGIE_FAULT
-					     : HYGIE_OK,
+	stores_audit(store->name, "store-closed", stores_closed_outcome(failure),
 		     failure ? stores_failure_word(failure) : NULL);
 }
 

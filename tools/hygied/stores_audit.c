@@ -31,10 +31,25 @@ const char *stores_failure_word(enum keeper_failure failure)
 		[KEEPER_DIED] = "its backend ended, and nobody had asked for it",
 		[KEEPER_MISSING] = "its backend is not installed",
 		[KEEPER_LIMIT] = "it was busy beyond the limit; its backend was ended",
+		[KEEPER_LIMIT_HELD] =
+			"it was busy beyond the limit; its key is gone, open files are not",
 		[KEEPER_NO_ENCRYPTION] = "its file system has no encryption switched on",
 	};
 
 	return (size_t)failure < array_size(words) ? words[failure] : words[0];
+}
+
+enum hygie_outcome stores_closed_outcome(enum keeper_failure failure)
+{
+	switch (failure) {
+	case KEEPER_FAULT: /* as CLOSED has it: none */
+		return HYGIE_OK;
+	case KEEPER_LIMIT:
+	case KEEPER_LIMIT_HELD:
+		return HYGIE_TIMED_OUT;
+	default:
+		return HYGIE_FAULT;
+	}
 }
 
 void stores_audit_holders(const char *store, const char *event,

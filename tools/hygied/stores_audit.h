@@ -17,3 +17,6 @@ void stores_audit_holders(const char *store, const char *event,
 
 /* Why a keeper did not do what it was told, in English words for the audit. */
 const char *stores_failure_word(enum keeper_failure failure);
+
+/* The outcome of "store-closed", by the keeper's CLOSED: 0 is what was asked for. */
+enum hygie_outcome stores_closed_outcome(enum keeper_failure failure);
