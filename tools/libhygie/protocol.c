@@ -80,14 +80,16 @@ bool protocol_allows(enum protocol_state state, uint16_t type)
 	return false;
 }
 
-static const char *const backends[] = {
+/* No pointers: they would be written when the PAM module is loaded. */
+static const char backends[][16] = {
 	[BACKEND_GOCRYPTFS] = "gocryptfs",
 	[BACKEND_FSCRYPT] = "fscrypt",
 };
 
 const char *backend_word(enum backend backend)
 {
-	return (size_t)backend < array_size(backends) ? backends[backend] : NULL;
+	return backend && (size_t)backend < array_size(backends) ? backends[backend]
+								 : NULL;
 }
 
 enum backend backend_from_word(const char *word)
