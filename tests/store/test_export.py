@@ -12,7 +12,7 @@ import pytest
 
 import station as st
 from storesite import KEYS, ROUNDS, STORE, STORES, site_at
-from traced import traced
+from traced import at, calls_of, ended, traced
 
 STAGE = STORES / ".records.new"
 
@@ -189,45 +189,24 @@ def test_others_than_root_export_and_import_nothing(site, export, tmp_path):
     assert not (tmp_path / "hers").exists()
 
 
-COMMAND = ("hygie", "store")
-CALLS = ("openat,openat2,write,copy_file_range,sendfile,fsync,fdatasync,rename,renameat,renameat2"
-         ",mkdirat,unlinkat,fchown,fchmod,linkat,symlinkat,sendmsg,sendto")
-
-BEYOND = 60000  # no command has so many
-
-
-def begun(*words, before=COMMAND):
-    return subprocess.Popen([*before, *map(str, words), "--json"],
-                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def strace(trace, inject, *words):
-    """Its exit status with faults."""
-    return begun(*words, before=("strace", "-qq", "-o", "/dev/null", "-e", trace, "-e", inject,
-                                 *COMMAND)).wait(st.PATIENCE)
+def command(*words):
+    return ["hygie", "store", *map(str, words), "--json"]
 
 
 def killed_at(call, *words):
     """The command, killed at that call of those that change something."""
-    status = strace("trace=" + CALLS, "inject=%s:signal=KILL:when=%d" % (CALLS, call), *words)
+    status = ended(command(*words), at(call))
     assert status in (0, -signal.SIGKILL), status
-
-
-def calls(log, *words, trace=CALLS):
-    """How many of them there are when nobody fails it."""
-    traced = begun(*words, before=("strace", "-qq", "-o", str(log), "-e", "trace=" + trace,
-                                   *COMMAND))
-    assert traced.wait(st.PATIENCE) == 0
-    return len(log.read_text().splitlines())
 
 
 def test_export_that_was_killed_goes_on(site, tmp_path):
     target, dice = tmp_path / "export", random.Random(11)
-    whole, expected, cut = calls(tmp_path / "log", "export", "records", target), tree(STORE), 0
+    whole = calls_of(command("export", "records", target), tmp_path / "log")
+    expected, cut = tree(STORE), 0
     for _ in range(max(ROUNDS // 4, 5)):
         shutil.rmtree(target)
         while not (target / "MANIFEST.sha256").exists():
-            killed_at(dice.randint(1, whole), "export", "records", target)
+            killed_at(dice.choice(whole), "export", "records", target)
             cut += not (target / "MANIFEST.sha256").exists()
         assert checked(target) == 0 and tree(target / "records") == expected
     assert cut > 0
@@ -235,12 +214,12 @@ def test_export_that_was_killed_goes_on(site, tmp_path):
 
 def test_export_is_not_complete_while_a_folder_cannot_be_read_to_its_end(site, tmp_path):
     target = tmp_path / "export"
-    count = calls(tmp_path / "log", "export", "records", target, trace="getdents64")
-    assert count >= 6
-    for call in range(1, count + 1):
+    calls = calls_of(command("export", "records", target), tmp_path / "log", "getdents64")
+    assert len(calls) >= 6
+    for call in calls:
         shutil.rmtree(target)
-        status = strace("trace=getdents64", "inject=getdents64:error=EIO:when=%d+" % call,
-                        "export", "records", target)
+        status = ended(command("export", "records", target), at(call, "error=EIO", onwards=True),
+                       "getdents64")
         assert status > 0 and not (target / "MANIFEST.sha256").exists(), call
     site.store("export", "records", target)
     assert checked(target) == 0 and tree(target / "records") == tree(STORE)
@@ -270,20 +249,21 @@ def test_kill_at_any_moment_of_an_import_leaves_no_store_or_all_of_it(
         site, export, elsewhere, tmp_path):
     """The command, hygied, or both; whatever is left stands in nobody's way."""
     dice, before, whole = random.Random(13), tree(elsewhere), 0
-    count = calls(tmp_path / "log", "import", export, "records")
+    calls = calls_of(command("import", export, "records"), tmp_path / "log")
     shutil.rmtree(STORE)
     with traced(site.station.hygied.pid, tmp_path / "log") as own:
-        assert begun("import", export, "records").wait(st.PATIENCE) == 0
+        site.store("import", export, "records")
     assert STORE.exists() and len(own) > 3
     for number in range(ROUNDS):
         shutil.rmtree(STORE, ignore_errors=True)
         if number % 4 == 3:
-            with traced(site.station.hygied.pid, tmp_path / "log", dice.randint(1, len(own))):
-                begun("import", export, "records").wait(st.PATIENCE)
+            with traced(site.station.hygied.pid, tmp_path / "log", at(dice.choice(own))):
+                site.store("import", export, "records", check=False)
             site.kill_hygied()
+        elif number == 0:
+            site.store("import", export, "records")
         else:
-            killed_at(BEYOND if number == 0 else dice.randint(1, count),
-                      "import", export, "records")
+            killed_at(dice.choice(calls), "import", export, "records")
         listed = site.store("list")[1]["stores"]  # after what hygied was asked before
         if STORE.exists():
             whole += 1
