@@ -7,8 +7,8 @@ import re
 import pytest
 
 import machine as mc
+import shell
 import stacks
-from test_store import log_out, say
 
 CONFIG = ("[login]\ncard_wait = 0\n[removal]\naction = none\ntext_action = none\n")
 SERVICE = "org.freedesktop.secrets /org/freedesktop/secrets org.freedesktop.Secret.Service"
@@ -49,15 +49,8 @@ def session(machine, by):
     """A session of Alice's: by "PIN" with her card in, or by "Password"."""
     if by == "PIN":
         machine.wait_ready()
-    with machine.terminal("login", "-p", "alice") as terminal:
-        terminal.expect(by)
-        terminal.sendline(mc.PIN if by == "PIN" else mc.PASSWORD)
-        terminal.expect(r"\$ ")
-        terminal.sendline("stty -echo; PS1=; echo ready''-$XDG_SESSION_ID-")
-        terminal.expect(r"ready-(\S+)-")
-        terminal.session = terminal.match.group(1)
+    with shell.session(machine, by=by) as terminal:
         yield terminal
-        log_out(machine, terminal)
     # Her service manager, and the keyring daemon in it, would outlive her by ten seconds.
     machine.run("systemctl", "stop", "user@%s.service" % machine.run("id", "-u", "alice").stdout.strip())
 
@@ -65,9 +58,9 @@ def session(machine, by):
 def locked(terminal):
     """Whether the login keyring is locked, as a program of the session finds it; None: there is
     none. Unlock shows no prompt: it names one, where one would be needed."""
-    if LOGIN not in say(terminal, "busctl --user get-property %s Collections" % SERVICE)[0]:
+    if LOGIN not in shell.say(terminal, "busctl --user get-property %s Collections" % SERVICE)[0]:
         return None
-    said, status = say(terminal, "busctl --user call %s Unlock ao 1 %s" % (SERVICE, LOGIN))
+    said, status = shell.say(terminal, "busctl --user call %s Unlock ao 1 %s" % (SERVICE, LOGIN))
     assert status == 0 and said.startswith("aoo "), said
     return said != 'aoo 1 "%s" "/"' % LOGIN
 
@@ -122,7 +115,7 @@ def test_keyring_of_a_password_is_changed_over_and_back(machine, secret, content
             assert locked(terminal) is True
     with session(machine, "Password") as terminal:
         assert locked(terminal) is False
-        assert say(terminal, "ls -A .local/share/keyrings")[0].split() == ["login.keyring", "user.keystore"]
+        assert shell.say(terminal, "ls -A .local/share/keyrings")[0].split() == ["login.keyring", "user.keystore"]
 
 
 def test_session_that_began_before_the_secret_gets_a_keyring_too(machine, secret, content):

@@ -8,8 +8,8 @@ import shutil
 import pytest
 
 import machine as mc
-import test_store as ts
-from test_store import CONFIG, card, cards, made, store  # noqa: F401
+import shell
+from recordsite import CONFIG, card, cards, made, store  # noqa: F401
 
 LIBRARY = mc.ROOT / os.environ.get("BUILD", "build") / "tests" / "kill-at.so"
 STEPS_AT_LEAST, STEPS_AT_MOST = 20, 300
@@ -82,7 +82,7 @@ def test_hygied_killed_at_every_call_leaves_no_half_open_mount(machine, store, c
         machine.run("hygie", "store", "close", store.name, check=False)
         store.wait_shut()
         if not number % 5 or beyond == BEYOND:
-            with ts.login(machine):
+            with shell.session(machine):
                 assert store.is_open(), number
             store.wait_shut()
     assert killed > STEPS_AT_LEAST

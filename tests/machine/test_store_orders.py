@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two holders with their cards, two sessions, whatever happens in whatever order: the store is
 mounted exactly when somebody holds it, for real. What should be is computed as in
-tests/unit/test_store_state.c. HYGIE_ORDERS says how many orders are tried (20)."""
+tests/unit/test_store_walk.c. HYGIE_ORDERS says how many orders are tried (20)."""
 import contextlib
 import os
 import random
@@ -10,15 +10,16 @@ import pytest
 
 import machine as mc
 import records
-import test_store as ts
-from test_store import cards, made  # noqa: F401
+import recordsite
+import shell
+from recordsite import cards, made  # noqa: F401
 
 # No grace: a card that is out lets go at once, so that each step has one right end.
 CONFIG = ("[login]\ncard_wait = 1s\n[removal]\naction = none\ntext_action = none\n"
           "[store]\ngrace = 0\n")
 ORDERS = int(os.environ.get("HYGIE_ORDERS", "20"))
 STEPS = 5
-HOLDERS = ts.USERS
+HOLDERS = recordsite.USERS
 PORTS = (35963, 35964)
 
 
@@ -60,7 +61,7 @@ class World:
 
     def login(self, place, holder):
         leave = contextlib.ExitStack()
-        terminal = leave.enter_context(ts.login(self.machine, HOLDERS[holder], seat=True))
+        terminal = leave.enter_context(shell.session(self.machine, HOLDERS[holder], seat=True))
         self.sessions[place] = (holder, terminal, leave)
         self.holds[place] = True
 

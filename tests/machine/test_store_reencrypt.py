@@ -6,6 +6,7 @@ import re
 import pytest
 
 import machine as mc
+import shell
 import stacks
 
 CONFIG = ("[login]\ncard_wait = 1s\n[removal]\naction = none\ntext_action = none\n"
@@ -40,17 +41,8 @@ def passphrase(machine, card):
 def in_session(machine, command):
     """What Alice's session prints, which her card has opened."""
     machine.wait_ready()
-    with machine.terminal("login", "-p", "alice") as terminal:
-        terminal.expect("PIN")
-        terminal.sendline(mc.PIN)
-        terminal.expect(r"\$ ")
-        terminal.sendline("stty -echo; PS1=; echo ready''-now")
-        terminal.expect("ready-now")
-        terminal.sendline(command + "; echo sa''id-$?-")
-        terminal.expect(r"(?s)(.*)said-(\d+)-")
-        said = terminal.match.group(1).strip(), int(terminal.match.group(2))
-        terminal.sendline("exit")
-        terminal.expect(mc.pexpect.EOF)
+    with shell.session(machine) as terminal:
+        said = shell.say(terminal, command)
     machine.wait_until(lambda: machine.run("pgrep", "-x", "gocryptfs", check=False).returncode != 0,
                        "to close the store")
     return said
