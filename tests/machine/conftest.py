@@ -26,6 +26,14 @@ def machine(request, tmp_path_factory):
         yield running
 
 
+@pytest.fixture
+def card(machine):
+    """Alice's card in the reader, read."""
+    with machine.card(machine.cards["alice"]) as running:
+        machine.wait_ready()
+        yield running
+
+
 @pytest.fixture(scope="module")
 def matrix(request):
     """Where the cells of this file go."""

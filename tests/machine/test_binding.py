@@ -27,13 +27,6 @@ def doors(machine):
     machine.write("/etc/sudoers.d/alice", "alice ALL=(ALL) ALL\n", mode="440")
 
 
-@pytest.fixture
-def card(machine):
-    with machine.card(machine.cards["alice"]) as card:
-        machine.wait_ready()
-        yield card
-
-
 def sessions(machine):
     """What hygied knows: {session: record}."""
     return {one["session"]: one

@@ -17,11 +17,9 @@ TOKEN = "PKCS11_LOGIN_TOKEN_NAME=PIV card"
 
 
 @pytest.fixture
-def card(doors):
+def card(doors, card):
     stacks.use(doors, "optional")
-    with doors.card(doors.cards["alice"]) as card:
-        doors.wait_ready()
-        yield card
+    return card
 
 
 def test_gdm_asks_nobody_for_a_name(doors, card):

@@ -18,11 +18,9 @@ DROP_IN = "/etc/hygie/hygie.conf.d/50-prompts.conf"
 
 
 @pytest.fixture
-def card(doors):
+def card(doors, card):
     stacks.use(doors, "optional")
-    with doors.card(doors.cards["alice"]) as card:
-        doors.wait_ready()
-        yield card
+    return card
 
 
 @contextlib.contextmanager

@@ -31,13 +31,6 @@ def lockers(doors):
 
 
 @pytest.fixture
-def card(doors):
-    with doors.card(doors.cards["alice"]) as card:
-        doors.wait_ready()
-        yield card
-
-
-@pytest.fixture
 def last_try(doors):
     """alice's card, with one try left."""
     with doors.card(doors.cards["alice"], absent=True) as card:

@@ -21,13 +21,6 @@ def doors(machine):
 
 
 @pytest.fixture
-def card(machine):
-    with machine.card(machine.cards["alice"]) as card:
-        machine.wait_ready()
-        yield card
-
-
-@pytest.fixture
 def session(machine, card):
     with lock.session(machine) as name:
         yield name

@@ -30,13 +30,6 @@ def doors(machine):
 
 
 @pytest.fixture
-def card(machine):
-    with machine.card(machine.cards["alice"]) as card:
-        machine.wait_ready()
-        yield card
-
-
-@pytest.fixture
 def at(machine, card):
     with desk.open_x(machine) as opened:
         yield opened
