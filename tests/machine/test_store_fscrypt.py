@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A record store that the file system encrypts (fscrypt): made by the command, opened by the login
 by card, closed without it, on an ext4 of its own that others use, too."""
-import contextlib
 import json
 import pathlib
 
@@ -10,12 +9,9 @@ import pytest
 import disk
 import machine as mc
 import records
-import stacks
-from test_store import CONFIG as OF_STORES
-from test_store import login, say
+import shell
+from recordsite import CONFIG, USERS, cards, store  # noqa: F401
 
-CONFIG = OF_STORES
-USERS = ("alice", "bob")
 POINT = "/srv/disk"
 CIPHER = POINT + "/records/cipher"
 
@@ -26,21 +22,7 @@ def machine(tmp_path_factory):
     if disk.why_not():
         pytest.skip(disk.SKIPPED + disk.why_not())
     with mc.Machine(home, CONFIG, disk=disk.make_image(home / "disk")) as running:
-        stacks.use(running, "optional")
-        running.run("groupadd", records.GROUP)
         yield running
-
-
-@pytest.fixture(scope="module")
-def cards(machine):
-    made = {user: machine.make_card(user + "-store", kind="rsa2048",
-                                    person=user.capitalize() + " Specimen") for user in USERS}
-    for user, content in made.items():
-        machine.run("usermod", "-aG", records.GROUP, user)
-        with machine.card(content):
-            machine.wait_ready()
-            machine.enrol(user)
-    return made
 
 
 def create(machine, *words):
@@ -73,6 +55,8 @@ class Store(records.Records):
 
 @pytest.fixture(scope="module")
 def made(machine, cards):
+    for user in USERS:
+        machine.run("usermod", "-aG", records.GROUP, user)
     said = create(machine, "records", "--group", records.GROUP, "--backend", "fscrypt",
                   "--cipher", CIPHER, *USERS)
     assert "/srv/hygie/records" in said, said
@@ -81,21 +65,12 @@ def made(machine, cards):
     return made
 
 
-@pytest.fixture
-def store(machine, made):
-    assert made.is_shut(), "the test before left it open"
-    yield made
-    with contextlib.suppress(AssertionError):
-        machine.run("hygie", "store", "close", check=False)
-    made.wait_shut()
-
-
 def test_two_practitioners_share_it_and_its_key_goes_with_the_session(machine, store, cards):
     with machine.card(cards["alice"]):
         machine.wait_ready()
-        with login(machine) as terminal:
+        with shell.session(machine) as terminal:
             assert store.is_open(), "it is there before the shell is"
-            assert say(terminal, "echo 'first visit' >%s/patient" % store.mount)[1] == 0
+            assert shell.say(terminal, "echo 'first visit' >%s/patient" % store.mount)[1] == 0
             assert disk.key_status(store.outside(POINT), store.identifier) == disk.PRESENT
         store.wait_shut()
     names = [path.name for path in store.outside(CIPHER).iterdir()]
@@ -104,8 +79,8 @@ def test_two_practitioners_share_it_and_its_key_goes_with_the_session(machine, s
         next(store.outside(CIPHER).iterdir()).read_bytes()
     with machine.card(cards["bob"]):
         machine.wait_ready()
-        with login(machine, "bob") as terminal:
-            assert say(terminal, "cat %s/patient" % store.mount) == ("first visit", 0)
+        with shell.session(machine, "bob") as terminal:
+            assert shell.say(terminal, "cat %s/patient" % store.mount) == ("first visit", 0)
             seen = machine.run("cat", store.mount + "/patient", user="carol", check=False)
             assert seen.returncode != 0, "carol is not of its group"
             seen = machine.run("cat", CIPHER + "/patient", user="bob", check=False)
@@ -115,26 +90,26 @@ def test_two_practitioners_share_it_and_its_key_goes_with_the_session(machine, s
 def test_card_pulled_closes_it_when_the_editor_has_ended(machine, store, cards):
     with machine.card(cards["alice"]) as card:
         machine.wait_ready()
-        with login(machine) as terminal:
-            say(terminal, "exec 3>>%s/letter; echo begun >&3" % store.mount)
+        with shell.session(machine) as terminal:
+            shell.say(terminal, "exec 3>>%s/letter; echo begun >&3" % store.mount)
             card.remove()
             machine.wait_until(lambda: store.status()[0]["state"] == "closing", "to be busy")
             programs = store.status()[1]
             assert [(one["value"], one["file"]) for one in programs] == \
                 [("bash", store.mount + "/letter")], programs
-            assert say(terminal, "echo more >&3; exec 3>&-; echo here") == ("here", 0)
+            assert shell.say(terminal, "echo more >&3; exec 3>&-; echo here") == ("here", 0)
             store.wait_shut()
         card.insert()
         machine.wait_ready()
-        with login(machine) as terminal:
-            assert say(terminal, "cat %s/letter" % store.mount) == ("begun\r\nmore", 0)
+        with shell.session(machine) as terminal:
+            assert shell.say(terminal, "cat %s/letter" % store.mount) == ("begun\r\nmore", 0)
 
 
 def test_others_on_the_same_disk_do_not_keep_it_open(machine, store, cards):
     with machine.card(cards["alice"]), \
             open(store.outside(POINT + "/somebody's"), "w", encoding="ascii") as file:
         machine.wait_ready()
-        with login(machine):
+        with shell.session(machine):
             assert store.is_open()
         file.write("still here")
         store.wait_shut()
@@ -143,13 +118,13 @@ def test_others_on_the_same_disk_do_not_keep_it_open(machine, store, cards):
 def test_keeper_that_is_killed_leaves_no_key(machine, store, cards):
     with machine.card(cards["alice"]):
         machine.wait_ready()
-        with login(machine) as terminal:
-            say(terminal, "echo kept >%s/kept" % store.mount)
+        with shell.session(machine) as terminal:
+            shell.say(terminal, "echo kept >%s/kept" % store.mount)
             machine.run("systemctl", "kill", "-s", "KILL", "hygie-store@records.service")
             store.wait_shut()
         machine.wait_ready()
-        with login(machine) as terminal:
-            assert say(terminal, "cat %s/kept" % store.mount) == ("kept", 0)
+        with shell.session(machine) as terminal:
+            assert shell.say(terminal, "cat %s/kept" % store.mount) == ("kept", 0)
 
 
 @pytest.mark.parametrize("words", [("reencrypt", "records"), ("export", "records", "/run/export")],

@@ -17,7 +17,7 @@ import processes
 import wire
 from keeping import until
 from storesite import KEYS, ROUNDS, STORE, STORES, run, site_at
-from traced import traced
+from traced import at, traced
 
 
 @pytest.fixture(scope="module")
@@ -305,15 +305,15 @@ def test_kill_at_any_moment_leaves_the_old_or_the_new_rights(site):
 
 def test_creation_cut_short_at_any_call_leaves_no_store_or_a_whole_one(site, tmp_path):
     """hygied killed at each call that changes something, or at some: HYGIE_ROUNDS."""
-    def create(kill_at=0):
+    def create(call=None):
         subprocess.run(["rm", "-rf", str(STORES)], check=True)
         site.empty_keeper()
-        with traced(site.station.hygied.pid, tmp_path / "log", kill_at) as calls:
+        with traced(site.station.hygied.pid, tmp_path / "log", at(call) if call else "") as calls:
             site.create("alice")
-        return len(calls)
-    count, whole, none = create(), 0, 0
-    assert STORE.exists() and count > 20
-    for call in range(count, 0, -max(1, count // ROUNDS)):
+        return calls
+    calls, whole, none = create(), 0, 0
+    assert STORE.exists() and len(calls) > 20
+    for call in calls[::-max(1, len(calls) // ROUNDS)]:
         create(call)
         site.kill_hygied()
         if STORE.exists():
