@@ -239,6 +239,9 @@ class FscryptKeeper(Keeper):
         return self.disk.image.read_bytes()
 
 
+holders = []  # that a test has not ended yet
+
+
 def holder(code, *arguments, uid=None, gid=None):
     """A program of its own that runs `code` (it has `path`, and says when it holds) and then
     waits for a line. .let_go() and .kill() end it."""
@@ -247,6 +250,7 @@ def holder(code, *arguments, uid=None, gid=None):
     extra = {} if uid is None else {"user": uid, "group": gid, "extra_groups": [gid]}
     process = subprocess.Popen(["/usr/bin/python3", "-c", text, *map(str, arguments)],
                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **extra)
+    holders.append(process)
     assert process.stdout.readline() == "holds\n"
     return process
 
@@ -257,6 +261,8 @@ def let_go(process):
 
 
 def end_of(process):
+    if process in holders:
+        holders.remove(process)
     if process.poll() is None:
         process.send_signal(signal.SIGKILL)
     process.wait(DEADLINE)
@@ -306,10 +312,14 @@ def disks():
 
 @contextlib.contextmanager
 def kept(one):
-    yield one
-    one.end()
-    shutil.rmtree(one.cipher.parent)
-    shutil.rmtree("/srv/hygie", ignore_errors=True)
+    try:
+        yield one
+    finally:
+        while holders:  # of a test that failed
+            end_of(holders.pop())
+        one.end()
+        shutil.rmtree(one.cipher.parent)
+        shutil.rmtree("/srv/hygie", ignore_errors=True)
 
 
 @pytest.fixture(params=["gocryptfs", "fscrypt"])
@@ -321,7 +331,6 @@ def keeper(request, disks):
 
 
 GOCRYPTFS = pytest.mark.parametrize("keeper", ["gocryptfs"], indirect=True)
-FSCRYPT = pytest.mark.parametrize("keeper", ["fscrypt"], indirect=True)
 
 
 @pytest.fixture

@@ -83,6 +83,15 @@ def test_a_store_is_not_made_over_another(keeper):
     assert (keeper.mount / "record").read_text() == "of the first"
 
 
+@GOCRYPTFS
+def test_gocryptfs_may_be_named(keeper):
+    named = {**keeper.place(), "backend": "gocryptfs"}
+    keeper.order("INIT", **named, group_id=GROUP, secret=keeper.secret)
+    keeper.wait("DONE")
+    keeper.open(**named)
+    assert keeper.is_ours(mounts(keeper.mount)[0])
+
+
 def test_a_close_during_the_opening_closes_it(keeper):
     keeper.make()
     keeper.order_open()

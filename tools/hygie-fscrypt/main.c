@@ -202,6 +202,17 @@ static int run(const char *order, struct subject *subject)
 					  : serve(order, subject, signals);
 }
 
+/* Whether it fits. */
+static bool take_path(char ret_path[HYGIE_PATH_MAX], const char *path)
+{
+	size_t size = strlen(path) + 1;
+
+	if (size > HYGIE_PATH_MAX)
+		return false;
+	memcpy(ret_path, path, size);
+	return true;
+}
+
 static bool is_order(const char *word, int arguments)
 {
 	return (strcmp(word, "init") == 0 && arguments == 3) ||
@@ -222,14 +233,10 @@ int main(int argc, char *argv[])
 		(void)puts("hygie-fscrypt " HYGIE_VERSION);
 		return 0;
 	}
-	if (argc < 3 || !is_order(argv[1], argc) ||
-	    strlen(argv[2]) >= sizeof(subject.folder) ||
-	    strlen(argv[argc - 1]) >= sizeof(subject.mount)) {
+	if (argc < 3 || !is_order(argv[1], argc) || !take_path(subject.folder, argv[2]) ||
+	    (argc == 4 && !take_path(subject.mount, argv[3]))) {
 		(void)fputs("hygie-fscrypt: see hygie-fscrypt --help\n", stderr);
 		return 2;
 	}
-	(void)strcpy(subject.folder, argv[2]);
-	if (argc == 4)
-		(void)strcpy(subject.mount, argv[3]);
 	return run(argv[1], &subject);
 }

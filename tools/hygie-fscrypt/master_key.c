@@ -91,7 +91,7 @@ void master_key_free(struct master_key *key)
 /* Documentation/filesystems/fscrypt.rst: "Key derivation function", context 1. */
 int master_key_identify(const struct master_key *key, struct fscrypt_key_id *ret_id)
 {
-	static const char info[] = "fscrypt\0\1"; /* and not the NUL after it */
+	static char info[] = "fscrypt\0\1"; /* and not the NUL after it */
 	static char digest[] = "SHA512";
 	EVP_KDF *kdf = EVP_KDF_fetch(NULL, OSSL_KDF_NAME_HKDF, NULL);
 	EVP_KDF_CTX *context = kdf ? EVP_KDF_CTX_new(kdf) : NULL;
@@ -99,9 +99,8 @@ int master_key_identify(const struct master_key *key, struct fscrypt_key_id *ret
 		OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
 		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY,
 						  argument_of(key)->raw, KEY_SIZE),
-		/* NOLINTNEXTLINE(clang-diagnostic-cast-qual): it is only read */
-		OSSL_PARAM_construct_octet_string(
-			OSSL_KDF_PARAM_INFO, (void *)(uintptr_t)info, sizeof(info) - 1),
+		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, info,
+						  sizeof(info) - 1),
 		OSSL_PARAM_construct_end(),
 	};
 	int done = context ? EVP_KDF_derive(context, ret_id->bytes, sizeof(ret_id->bytes),

@@ -37,11 +37,12 @@ static void fill(sigset_t *set)
 int stay_prepare(int *ret_signals)
 {
 	sigset_t set;
-	int fd;
+	int fd, r;
 
 	fill(&set);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-		return -errno;
+	r = pthread_sigmask(SIG_BLOCK, &set, NULL);
+	if (r != 0)
+		return -r;
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (fd < 0)
 		return -errno;

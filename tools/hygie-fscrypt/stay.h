@@ -17,7 +17,7 @@ enum stay_end {
 
 /*
  * Blocks the signals that it takes: SIGTERM, to take mount and key away, whoever uses them,
- * and end; SIGHUP, to look at once. A descriptor that tells of them, which the caller closes.
+ * and end; SIGHUP, to look at once (its parent has blocked them already). A descriptor that tells of them, which the caller closes.
  */
 int stay_prepare(int *ret_signals) must_check;
 

@@ -15,7 +15,6 @@
 #include <sys/wait.h>
 
 #define GOCRYPTFS "/usr/bin/gocryptfs"
-#define FSCRYPT HYGIE_LIBEXECDIR "/hygie-fscrypt"
 #define SECRET_FD 3
 #define PASSFILE "/dev/fd/3"
 #define RECORD_FD 4
@@ -23,6 +22,8 @@
 #define ARGUMENTS_MAX 20
 /* It guards 256 random bits: nobody guesses them, so the cost of a guess may be small. */
 #define SCRYPT_COST "-scryptn=10"
+
+static const char fscrypt_program[] = HYGIE_LIBEXECDIR "/hygie-fscrypt";
 
 struct cipher {
 	enum backend backend;
@@ -142,14 +143,19 @@ static _Noreturn void become(const struct start *start, int secret, int output,
 		    quiet[] = "GOTRACEBACK=none";
 	char *const environment[] = { path, quiet, NULL };
 	char *copy[ARGUMENTS_MAX] = { NULL };
-	sigset_t none;
+	sigset_t blocked;
 
 	for (size_t i = 0; i < ARGUMENTS_MAX - 1 && start->arguments[i]; i++)
 		copy[i] = strdup(start->arguments[i]);
-	(void)sigemptyset(&none);
+	(void)sigemptyset(&blocked);
+	/* hygie-fscrypt reads them when it can: they may come before that. */
+	if (start->backend == BACKEND_FSCRYPT) {
+		(void)sigaddset(&blocked, SIGTERM);
+		(void)sigaddset(&blocked, SIGHUP);
+	}
 	(void)signal(SIGPIPE, SIG_DFL);
 	if (prctl(PR_SET_PDEATHSIG, ending_signal(start->backend)) < 0 ||
-	    getppid() != parent || pthread_sigmask(SIG_SETMASK, &none, NULL) != 0 ||
+	    getppid() != parent || pthread_sigmask(SIG_SETMASK, &blocked, NULL) != 0 ||
 	    !take_descriptors(secret, output, start->record))
 		_exit(CIPHER_NOT_STARTED);
 	(void)execve(copy[0], copy, environment);
@@ -173,6 +179,12 @@ static int watch(struct cipher *cipher, sd_event *loop)
 
 	r = sd_event_add_child(loop, &cipher->on_end, cipher->pid, WEXITED, on_end,
 			       cipher);
+	/* Of one that somebody traces the end is told before it can be waited for: once is
+	 * not enough, and sd-event tells the kernel so only when it begins anew. */
+	if (r >= 0)
+		r = sd_event_source_set_enabled(cipher->on_end, SD_EVENT_OFF);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(cipher->on_end, SD_EVENT_ON);
 	if (r >= 0)
 		r = sd_event_add_io(loop, &cipher->on_output, cipher->output, EPOLLIN,
 				    on_output, cipher);
@@ -238,7 +250,7 @@ int cipher_init(sd_event *loop, const struct subject *subject,
 	const char *const gocryptfs[] = { GOCRYPTFS,   "-init",         "-q",
 					  SCRYPT_COST, "-passfile",     PASSFILE,
 					  "--",        subject->folder, NULL };
-	const char *const fscrypt[] = { FSCRYPT, "init", subject->folder, NULL };
+	const char *const fscrypt[] = { fscrypt_program, "init", subject->folder, NULL };
 	const struct start how = {
 		.backend = subject->backend,
 		.arguments = subject->backend == BACKEND_FSCRYPT ? fscrypt : gocryptfs,
@@ -254,8 +266,8 @@ static int mount_fscrypt(sd_event *loop, const struct subject *subject, const ch
 			 const struct cipher_callbacks *callbacks, void *context,
 			 struct cipher **ret_cipher)
 {
-	const char *const arguments[] = { FSCRYPT, order, subject->folder, subject->mount,
-					  NULL };
+	const char *const arguments[] = { fscrypt_program, order, subject->folder,
+					  subject->mount, NULL };
 	const struct start how = {
 		.backend = BACKEND_FSCRYPT,
 		.arguments = arguments,

@@ -40,7 +40,7 @@ struct cipher_callbacks {
 /*
  * Starts it to make an encrypted folder of the subject's, or to serve it at its mount, with
  * `read_only` so that nothing in it can be changed. The secret is in the pipe when this
- * returns, and can be wiped. Signals SIGCHLD and SIGUSR1 must be blocked. `record`: its lock
+ * returns, and can be wiped. Signals SIGCHLD, SIGUSR1 and SIGHUP must be blocked. `record`: its lock
  * is held by a hygie-fscrypt as well, so that nobody opens the store while it closes it. The
  * caller frees the result, from a callback at the earliest; freeing one that still runs
  * ends it and waits for that.

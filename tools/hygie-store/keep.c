@@ -152,6 +152,8 @@ static const struct cipher_callbacks mount_callbacks = {
  */
 static bool close_after_it(struct keep *keep, int status)
 {
+	int r;
+
 	if (keep->subject.backend != BACKEND_FSCRYPT || status == 0 || keep->died ||
 	    keep->cut || keep->state == OPENING)
 		return false;
@@ -159,9 +161,12 @@ static bool close_after_it(struct keep *keep, int status)
 		    keep->name, status);
 	cipher_free(keep->cipher);
 	keep->cipher = NULL;
-	if (cipher_close(keep->loop, &keep->subject, keep->record, &mount_callbacks, keep,
-			 &keep->cipher) < 0)
+	r = cipher_close(keep->loop, &keep->subject, keep->record, &mount_callbacks, keep,
+			 &keep->cipher);
+	if (r < 0) {
+		log_error("%s: nobody closes it: %s", keep->name, error_text(-r));
 		return false;
+	}
 	keep->died = true;
 	keep_forget_idle(keep);
 	keep_begin_ending(keep);

@@ -49,6 +49,7 @@ static int block_signals(void)
 	(void)sigaddset(&set, SIGINT);
 	(void)sigaddset(&set, SIGCHLD);
 	(void)sigaddset(&set, SIGUSR1);
+	(void)sigaddset(&set, SIGHUP); /* from fork() on, a hygie-fscrypt has it so */
 	(void)signal(SIGPIPE, SIG_IGN);
 	return -pthread_sigmask(SIG_BLOCK, &set, NULL);
 }

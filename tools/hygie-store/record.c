@@ -143,7 +143,7 @@ static int remove_key(const struct subject *subject)
 
 int record_clear(int fd, const char *name)
 {
-	struct subject subject;
+	struct subject subject = { 0 };
 	struct mount_line lines[MOUNTED_MAX];
 	int r = read_record(fd, name, &subject);
 

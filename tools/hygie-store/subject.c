@@ -38,7 +38,7 @@ static int find_root(struct subject *subject, int fd)
 {
 	struct mount_line line;
 	int r = mount_table_find_of(fd, &line);
-	size_t above, base;
+	size_t above, base, size;
 
 	if (r <= 0)
 		return r < 0 ? r : -ENOENT;
@@ -46,10 +46,13 @@ static int find_root(struct subject *subject, int fd)
 	base = strcmp(line.root, "/") == 0 ? 0 : strlen(line.root);
 	if (strncmp(subject->folder, line.point, above) != 0)
 		return -ENOENT;
-	if (base + strlen(subject->folder + above) >= sizeof(subject->root))
+	size = strlen(subject->folder + above);
+	if (base + size >= sizeof(subject->root))
 		return -ENAMETOOLONG;
+	if (base + size == 0) /* all that is mounted of that disk would be the store's */
+		return -EINVAL;
 	memcpy(subject->root, line.root, base);
-	(void)strcpy(subject->root + base, subject->folder + above);
+	memcpy(subject->root + base, subject->folder + above, size + 1);
 	return 0;
 }
 
