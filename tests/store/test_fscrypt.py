@@ -216,6 +216,25 @@ def test_what_is_to_be_left_alone_cannot_be_written(store):
     assert (store.mount / "record").read_text() == "a record"
 
 
+def test_what_is_mounted_in_the_folder_is_not_seen_at_the_mount_point(store):
+    """Neither is the other way round, though the disk's mounts are told to each other."""
+    subprocess.run(["mount", "--make-shared", store.disk.root], check=True)
+    store.close()
+    store.open()
+    plain, shown = store.cipher / "within", store.mount / "within"
+    plain.mkdir()
+    copy = pathlib.Path("/mnt/copy")
+    copy.mkdir()
+    subprocess.run(["mount", "--bind", store.cipher, copy], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "none", plain], check=True)
+    assert mounts(copy / "within"), "the control: a mount made by hand has it"
+    assert not mounts(shown)
+    subprocess.run(["umount", plain], check=True)
+    subprocess.run(["umount", copy], check=True)
+    copy.rmdir()
+    subprocess.run(["mount", "--make-private", store.disk.root], check=True)
+
+
 # --- busy in ways that the mount does not know of
 
 def test_who_reads_it_by_the_encrypted_folder_is_waited_for(store):
@@ -230,6 +249,7 @@ def test_who_reads_it_by_the_encrypted_folder_is_waited_for(store):
     assert store.state().get("STATE") == "closing"
     store.order_open()
     store.fails("WRONG_TIME")
+    assert store.silent(1)  # the tries that follow are over
     end_of(process)
     assert store.hear(5).type == "KEEPER_CLOSED", "at once, not when it is looked after"
     assert is_shut(store)
