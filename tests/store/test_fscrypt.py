@@ -20,6 +20,8 @@ from keeping import (DEADLINE, GROUP, HOLDS, FscryptKeeper, disks, end_of, holde
                      is_shut, kept, let_go, members, mounts, new_secret, running, store, until)
 from test_keeper import everybody_but_us, memory_holds
 
+DOCUMENT = pathlib.Path(__file__).resolve().parents[2] / "docs" / "store.md"
+
 
 @pytest.fixture
 def keeper(disks):
@@ -76,16 +78,22 @@ def test_it_opens_without_hygie(store, tmp_path):
                     "-out", cms, "-recip", tmp_path / "holder.crt", "-keyopt",
                     "rsa_padding_mode:oaep"], check=True,
                    input=store.secret + b"\nhygie-store-1 records 1 -\n")
-    done = subprocess.run(
-        ["/bin/sh", "-ec", "secret=$(openssl cms -decrypt -inform DER -in %s -inkey %s)\n"
-         "printf '%%s\\n' \"$secret\" | head -n 1 | base64 -d | xfs_io -c add_enckey %s"
-         % (cms, key, store.cipher.parent)], capture_output=True, text=True, check=True)
-    identifier = key_id(store.secret).hex()
-    assert identifier in done.stdout
+    functions = [line.strip() for line in DOCUMENT.read_text().splitlines()
+                 if "_store() {" in line and "enckey" in line]
+    assert len(functions) == 2
+
+    def shell(command, *arguments):
+        return subprocess.run(["/bin/sh", "-ec", "\n".join(functions + [command]), "sh", *arguments],
+                              capture_output=True, text=True, check=True, cwd=tmp_path).stdout
+
+    (tmp_path / "folder").symlink_to(store.cipher.parent)
+    said = shell("secret=$(openssl cms -decrypt -inform DER -in keys.cms -inkey holder.pem) &&\n"
+                 "printf '%s\\n' \"$secret\" | open_store")
+    assert key_id(store.secret).hex() in said
     try:
         assert (store.cipher / "record").read_text() == "legible without us"
     finally:
-        subprocess.run(["xfs_io", "-c", "rm_enckey " + identifier, store.cipher.parent], check=True)
+        shell("close_store \"$1\"", key_id(store.secret).hex())
     assert store.key_status() == ABSENT
 
 
