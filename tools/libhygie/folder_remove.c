@@ -9,13 +9,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 /* A folder on the way down to where we are. */
@@ -55,14 +53,28 @@ static void steps_pop(struct step **at)
 	free(step);
 }
 
-/* A folder within that one, and nothing that is mounted there. */
+/*
+ * A folder within that one, and nothing that is mounted there. Not by openat2(2), which
+ * hygied has not got: RestrictSUIDSGID= of its unit takes it away.
+ */
 static int folder_open(int fd, const char *name)
 {
-	struct open_how how = { .flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
-				.resolve = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS };
-	int within = (int)syscall(SYS_openat2, fd, name, &how, sizeof(how));
+	cleanup_close int within =
+		openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct statx about;
+	int found;
 
-	return within < 0 ? -errno : within;
+	if (within < 0)
+		return -errno;
+	if (statx(within, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &about) < 0)
+		return -errno;
+	if (!(about.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT))
+		return -EOPNOTSUPP;
+	if (about.stx_attributes & STATX_ATTR_MOUNT_ROOT)
+		return -EXDEV;
+	found = within;
+	within = -1;
+	return found;
 }
 
 /* 0: it is gone; 1: a folder that is not empty; negative errno. */
