@@ -53,10 +53,15 @@ def mounted(name):
         return any(line.split()[4] == str(FOLDER / name) for line in table)
 
 
+def typed(site, words):
+    """What is asked for: the PIN of the card in the reader, or the passphrase."""
+    return st.PIN if "--card" in words else site.passphrase
+
+
 def reencrypt(site, sides, *words, check=True):
-    """The whole command, by the passphrase. Returns (exit status, what it says, stderr)."""
+    """The whole command. Returns (exit status, what it says, stderr)."""
     sides.begin()
-    return site.store("reencrypt", "records", "--pin-stdin", *words, pin=site.passphrase,
+    return site.store("reencrypt", "records", "--pin-stdin", *words, pin=typed(site, words),
                       check=check)
 
 
@@ -78,15 +83,15 @@ def calls(path):
     return int(path.with_name(path.name + ".count").read_text())
 
 
-def begun(site, sides, halt=None):
+def begun(site, sides, halt=None, words=()):
     """The command, as a process."""
     sides.begin()
     process = subprocess.Popen(
-        ["hygie", "store", "reencrypt", "records", "--pin-stdin", "--json"], stdin=subprocess.PIPE,
+        ["hygie", "store", "reencrypt", "records", "--pin-stdin", "--json", *words], stdin=subprocess.PIPE,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={**os.environ, **(halting(halt) if halt else {})})
     with contextlib.suppress(BrokenPipeError):  # it has ended already
-        process.stdin.write(site.passphrase + "\n")
+        process.stdin.write(typed(site, words) + "\n")
         process.stdin.flush()
     return process
 
@@ -102,10 +107,10 @@ def is_stopped(process):
 
 
 @contextlib.contextmanager
-def held(site, sides, halt, call):
+def held(site, sides, halt, call, words=()):
     """The command, standing still in the midst of its copying: at that call of its."""
     arm(halt, call, STOP)
-    process = begun(site, sides, halt)
+    process = begun(site, sides, halt, words)
     try:
         until(lambda: is_stopped(process) or process.poll() is not None, "it does not stop")
         assert process.poll() is None, end_of(process)

@@ -152,12 +152,12 @@ class Site:
     def holders(self):
         return {one["user"]: one["state"] for one in self.store("list")[1]["holders"]}
 
-    def secret_by_key(self, user):
+    def secret_by_key(self, user, keys=KEYS):
         """What openssl alone gets out of the envelope by a holder's key; None: nothing."""
-        status, out = run("openssl", "cms", "-decrypt", "-inform", "DER", "-in", KEYS, "-inkey",
+        status, out = run("openssl", "cms", "-decrypt", "-inform", "DER", "-in", keys, "-inkey",
                           self.keys[user], "-recip", self.home / (user + "9d"))
         if status != 0:  # a certificate that does not carry the key's own name
-            status, out = run("openssl", "cms", "-decrypt", "-inform", "DER", "-in", KEYS,
+            status, out = run("openssl", "cms", "-decrypt", "-inform", "DER", "-in", keys,
                               "-inkey", self.keys[user])
         return out if status == 0 and out.split()[1:2] == [b"hygie-store-1"] else None
 

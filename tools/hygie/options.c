@@ -46,6 +46,7 @@ static const struct option_row {
 	{ "--back", OPTION_BACK, NO_VALUE, 0 },
 	{ "--abandon", OPTION_ABANDON, NO_VALUE, 0 },
 	{ "--discard-old", OPTION_DISCARD, NO_VALUE, 0 },
+	{ "--card", OPTION_CARD, NO_VALUE, 0 },
 };
 
 const char *option_name(unsigned bits)

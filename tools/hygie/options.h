@@ -46,6 +46,7 @@ enum option_bit {
 	OPTION_ABANDON = 1u << 23,
 	OPTION_DISCARD = 1u << 24,
 	OPTION_BACKEND = 1u << 25,
+	OPTION_CARD = 1u << 26,
 };
 
 /* Taken by every subcommand. */

@@ -22,7 +22,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define REENCRYPT_MILLISECONDS 200000 /* without typing and copying */
+#define REENCRYPT_MILLISECONDS 280000 /* without typing and copying */
 
 static const char *member(const json_t *record, const char *key)
 {
@@ -131,6 +131,10 @@ static int ask(const struct options *options, enum wire_type type, uint32_t flag
 		return r;
 	wire_add_string(request, TAG_STORE, options->operands[0]);
 	wire_add_u32(request, TAG_FLAGS, flags);
+	if (flags & REQUEST_CARD && options->user)
+		wire_add_string(request, TAG_USER, options->user);
+	if (flags & REQUEST_CARD && options->reader)
+		wire_add_string(request, TAG_READER, options->reader);
 	exchange_run_with(options, request, REENCRYPT_MILLISECONDS, work, ret_exchange);
 	return 0;
 }
@@ -182,7 +186,25 @@ static uint32_t flags_of(const struct options *options)
 {
 	if (options->given & OPTION_ABANDON)
 		return REQUEST_ABANDON;
-	return options->given & OPTION_DISCARD ? REQUEST_DISCARD : 0;
+	if (options->given & OPTION_DISCARD)
+		return REQUEST_DISCARD;
+	return options->given & OPTION_CARD ? REQUEST_CARD : 0;
+}
+
+/* What cannot be meant: NULL for nothing. */
+static const char *contradiction(const struct options *options)
+{
+	unsigned removal = options->given & (OPTION_ABANDON | OPTION_DISCARD);
+	unsigned card = options->given & (OPTION_USER | OPTION_READER);
+
+	if (removal == (OPTION_ABANDON | OPTION_DISCARD))
+		return N_("Give --abandon or --discard-old, not both.");
+	if (removal && (options->given & OPTION_CARD))
+		return N_("To remove a copy no card is needed: leave out --card.");
+	if (card && !(options->given & OPTION_CARD))
+		return N_("--user and --reader say whose card opens the store: give "
+			  "--card with them.");
+	return NULL;
 }
 
 int command_store_reencrypt(const struct options *options)
@@ -191,11 +213,11 @@ int command_store_reencrypt(const struct options *options)
 	struct work work = { .error = { "" } };
 	const struct exchange_work how = { work_takes, work_run, &work };
 	uint32_t flags = flags_of(options);
+	bool removal = flags & (REQUEST_ABANDON | REQUEST_DISCARD);
 	int r;
 
-	if ((options->given & OPTION_ABANDON) && (options->given & OPTION_DISCARD))
-		return output_usage(options,
-				    N_("Give --abandon or --discard-old, not both."));
+	if (contradiction(options))
+		return output_usage(options, contradiction(options));
 	if (secret_protect_process() < 0)
 		return output_fault(options);
 	raise_file_limit();
@@ -203,12 +225,12 @@ int command_store_reencrypt(const struct options *options)
 	work.copy.old_cipher = "";
 	work.copy.progress.quiet = options->given & OPTION_JSON;
 	work.copy.progress.terminal = display_is_terminal(stderr);
-	r = flags ? 0 : room_look(options, &work, &look);
+	r = removal ? 0 : room_look(options, &work, &look);
 	if (r < 0 && work.error.text[0])
 		return archive_report(options, &work.error, r);
 	if (r < 0)
 		return output_fault(options);
-	if (!flags && look.result.outcome != HYGIE_OK)
+	if (!removal && look.result.outcome != HYGIE_OK)
 		return output_failure(options, &look.result);
 	if (ask(options, WIRE_REQUEST_STORE_REENCRYPT, flags, &how, &exchange) < 0)
 		return output_fault(options);

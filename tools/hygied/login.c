@@ -6,6 +6,7 @@
 #include "hygied/login.h"
 
 #include "hygied/login_queue.h"
+#include "hygied/login_reencrypt.h"
 #include "hygied/login_request.h"
 #include "hygied/login_result.h"
 #include "hygied/login_secret.h"
@@ -63,13 +64,25 @@ static void prompt_pin(struct login *login)
 			login_on_silence);
 }
 
-/* NOLINTNEXTLINE(misc-no-recursion): prove() comes back once, told_last is set then */
-void login_ask_pin(struct login *login)
+/* Whether the card's PIN may be asked, and whether it may be sent. */
+static enum hygie_outcome judge(struct login *login, const char **ret_text)
 {
 	enum hygie_outcome outcome = pin_dialogue_judge(login);
 
+	*ret_text = NULL;
+	return outcome == HYGIE_OK && login->reencrypt
+		       ? login_reencrypt_plan(login, ret_text)
+		       : outcome;
+}
+
+/* NOLINTNEXTLINE(misc-no-recursion): prove() comes back once, told_last is set then */
+void login_ask_pin(struct login *login)
+{
+	const char *text;
+	enum hygie_outcome outcome = judge(login, &text);
+
 	if (outcome != HYGIE_OK || login->prompts++ >= PROMPTS_MAX) {
-		login_finish(login, outcome != HYGIE_OK ? outcome : HYGIE_REFUSED, NULL);
+		login_finish(login, outcome != HYGIE_OK ? outcome : HYGIE_REFUSED, text);
 		return;
 	}
 	pin_dialogue_introduce(login);
@@ -140,7 +153,7 @@ static enum hygie_outcome check_before_pin(struct login *login, const char **ret
 		*ret_text = trust_reason_text(verdict.reason);
 		return HYGIE_CARD_UNTRUSTED;
 	}
-	return pin_dialogue_judge(login);
+	return judge(login, ret_text);
 }
 
 static int change_pin(struct login *login)
@@ -161,6 +174,8 @@ static size_t collect_tasks(const struct login *login,
 		tasks = store_trial_tasks(login->trial, &count);
 	else if (login->plan)
 		tasks = store_plan_tasks(login->plan, &count);
+	else if (login->grantor)
+		tasks = store_grantor_tasks(login->grantor, &count);
 	for (size_t i = 0; i < count; i++)
 		ret_tasks[i] = tasks[i];
 	secret = login->secret_plan ? secret_plan_task(login->secret_plan) : NULL;
@@ -178,7 +193,8 @@ static int prove_login(struct login *login, const struct challenge *challenge)
 	if (login->enrolment)
 		r = store_trial_new(login->card, &login->trial);
 	else if (login->store_open ||
-		 settings_opens_stores(&login->hygied->settings, login->service))
+		 (!login->reencrypt &&
+		  settings_opens_stores(&login->hygied->settings, login->service)))
 		r = store_plan_new(login->card, login->user,
 				   login->store[0] ? login->store : NULL, &login->plan);
 	if (r == 0)
@@ -187,7 +203,7 @@ static int prove_login(struct login *login, const struct challenge *challenge)
 		     : card_login_with(login->card, login->pin, tasks,
 				       collect_tasks(login, tasks),
 				       login->enrolment || login->store_open ||
-					       login->secret_show,
+					       login->secret_show || login->reencrypt,
 				       challenge, login->deadline, on_proven, login);
 }
 
@@ -341,6 +357,7 @@ static void login_free(void *self)
 	reset_free(login->probe);
 	store_trial_free(login->trial);
 	store_plan_free(login->plan);
+	store_grantor_free(login->grantor);
 	login_secret_forget(login);
 	login_forget_pins(login);
 	free(login);

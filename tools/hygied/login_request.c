@@ -32,6 +32,7 @@ int login_request_read(struct login *login, const struct wire_message *request)
 	if (r >= 0 && login->enrolment && login->user[0] == '\0')
 		r = -EBADMSG;
 	login->store_open = wire_message_type(request) == WIRE_REQUEST_STORE_OPEN;
+	login->reencrypt = wire_message_type(request) == WIRE_REQUEST_STORE_REENCRYPT;
 	login->secret_show = wire_message_type(request) == WIRE_REQUEST_SECRET_SHOW;
 	if (r >= 0)
 		r = wire_optional(wire_get_string(request, TAG_STORE, login->store,

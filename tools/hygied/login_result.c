@@ -7,10 +7,12 @@
 #include "hygied/candidate.h"
 #include "hygied/guard.h"
 #include "hygied/login_prompt.h"
+#include "hygied/login_reencrypt.h"
 #include "hygied/login_secret.h"
 #include "hygied/login_stores.h"
 #include "hygied/policy.h"
 #include "hygied/session.h"
+#include "hygied/store_reencrypt.h"
 #include "hygied/stores.h"
 #include "libhygie/deadline.h"
 #include "libhygie/error_text.h"
@@ -159,6 +161,8 @@ static const char *action_name(const struct login *login)
 		return "store-open-request";
 	if (login->secret_show)
 		return "secret-show";
+	if (login->reencrypt)
+		return STORE_REENCRYPT_EVENT;
 	switch (login->pin_operation) {
 	case TOKEN_PIN_CHANGE:
 		return "pin-change";
@@ -190,8 +194,9 @@ static void audit(const struct login *login, enum hygie_outcome outcome)
 			{ "HYGIE_READER", login->card ? card_reader(login->card) : NULL },
 			{ "HYGIE_PEER_UID", uid },
 			{ "HYGIE_MILLISECONDS", took },
+			{ "HYGIE_STORE", login->store[0] ? login->store : NULL },
 		},
-		6);
+		7);
 }
 
 /* A certificate that ends soon is told, so that no morning begins with a dead card. */
@@ -452,6 +457,10 @@ static void send_result(struct login *login, enum hygie_outcome outcome, const c
 	}
 	if (outcome == HYGIE_OK && login->store_open) {
 		login_stores_open(login);
+		return;
+	}
+	if (outcome == HYGIE_OK && login->reencrypt) {
+		login_reencrypt_take(login);
 		return;
 	}
 	if (outcome == HYGIE_OK) {

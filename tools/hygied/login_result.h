@@ -9,6 +9,7 @@
 #include "hygied/hygied.h"
 #include "hygied/peer.h"
 #include "hygied/secret_plan.h"
+#include "hygied/store_grantor.h"
 #include "hygied/store_plan.h"
 #include "hygied/store_trial.h"
 
@@ -57,6 +58,8 @@ struct login {
 	size_t left_out;           /* of its stores, so that the login came in time */
 	bool store_open;           /* asks for the stores alone, in a session */
 	char store[STORE_NAME_MAX + 1];  /* for the one; "" for all */
+	bool reencrypt;                  /* asks for that one to be reencrypted */
+	struct store_grantor *grantor;   /* whose card does it; owned */
 	bool secret_show;                /* asks for the login secret alone */
 	struct secret_plan *secret_plan; /* NULL: nobody is given it */
 	struct secret *secret;           /* owned, from the card until it is sent */

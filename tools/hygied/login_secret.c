@@ -37,7 +37,7 @@ static bool is_given(const struct login *login)
 	if (login->secret_show)
 		return true;
 	return !login->enrolment && !login->pin_operation && !login->store_open &&
-	       peer_uid(login->peer) == 0 &&
+	       !login->reencrypt && peer_uid(login->peer) == 0 &&
 	       settings_gives_secret(&login->hygied->settings, login->service);
 }
 

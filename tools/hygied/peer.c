@@ -31,8 +31,8 @@ struct peer {
 	sd_event_source *timer; /* until the request is there; then of a slow reader */
 	const struct peer_callbacks *callbacks;
 	void *context;
-	const struct dialogue *dialogue;
-	void *dialogue_self;
+	const struct dialogue *dialogue, *former;
+	void *dialogue_self, *former_self;
 };
 
 /* Its end is noticed by the loop, which then frees it: nobody's pointer dangles. */
@@ -217,6 +217,8 @@ void peer_free(struct peer *peer)
 		return;
 	if (peer->dialogue)
 		peer->dialogue->free(peer->dialogue_self);
+	if (peer->former)
+		peer->former->free(peer->former_self);
 	(void)sd_event_source_disable_unref(peer->source);
 	(void)sd_event_source_disable_unref(peer->timer);
 	peer_close(peer->fd);
@@ -236,6 +238,8 @@ int peer_fd(const struct peer *peer)
 
 void peer_set_dialogue(struct peer *peer, const struct dialogue *dialogue, void *self)
 {
+	peer->former = peer->dialogue;
+	peer->former_self = peer->dialogue_self;
 	peer->dialogue = dialogue;
 	peer->dialogue_self = self;
 }

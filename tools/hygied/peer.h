@@ -64,7 +64,10 @@ uid_t peer_uid(const struct peer *peer);
 /* The connection, for asking logind about its other end. It remains the peer's. */
 int peer_fd(const struct peer *peer);
 
-/* Hands the request to a dialogue, which lives as long as the peer. */
+/*
+ * Hands the request to a dialogue, which lives as long as the peer. One that was there
+ * before (a second one at most) hears nothing more, and lives as long.
+ */
 void peer_set_dialogue(struct peer *peer, const struct dialogue *dialogue, void *self);
 /* Tells the dialogue, if one runs. */
 void peer_card_changed(struct peer *peer, enum cards_change change, struct card *card);

@@ -48,7 +48,10 @@ void pin_dialogue_introduce(const struct login *login)
 	const char *card[] = { holder(login), card_reader(login->card) };
 	char count[32];
 	const char *lengths[] = { count };
+	const char *store[] = { login->store };
 
+	if (login->reencrypt)
+		peer_say(login->peer, WIRE_INFO, TEXT_STORE_CARD_OPENS, store, 1);
 	if (!login->pin_operation)
 		return;
 	peer_say(login->peer, WIRE_INFO, TEXT_PIN_CARD, card, 2);

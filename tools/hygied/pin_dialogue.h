@@ -11,7 +11,10 @@
 /* What the token says of its PIN: HYGIE_OK to go on. */
 enum hygie_outcome pin_dialogue_judge(const struct login *login) must_check;
 
-/* Says once whose card it is and what a new PIN looks like; for a login nothing. */
+/*
+ * Says once whose card it is and what a new PIN looks like; of a reencryption what the PIN
+ * is for; for a login nothing.
+ */
 void pin_dialogue_introduce(const struct login *login);
 
 /*

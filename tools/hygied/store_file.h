@@ -135,6 +135,8 @@ enum store_admission {
 	ADMISSION_ENDED, /* `until` is over */
 };
 enum store_admission store_holder_admit(const struct store_holder *holder, time_t now);
+/* Whether his opening carries out what is pending. */
+bool store_holder_may_grant(const struct store_holder *holder, time_t now);
 
 /* Reads keys.cms and parses it. Errors as store_load; -EBADMSG: no envelope. */
 int store_envelope_load(const char *folder, const char *name,

@@ -84,6 +84,11 @@ enum store_admission store_holder_admit(const struct store_holder *holder, time_
 	}
 }
 
+bool store_holder_may_grant(const struct store_holder *holder, time_t now)
+{
+	return store_holder_admit(holder, now) == ADMISSION_OK && holder->grants;
+}
+
 const char *store_right_word(enum store_right right)
 {
 	switch (right) {

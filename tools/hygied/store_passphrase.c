@@ -14,14 +14,6 @@
 
 #define TRIES 3
 
-void store_unlocked_end(struct store_unlocked *unlocked)
-{
-	store_free(unlocked->store);
-	EVP_PKEY_free(unlocked->key);
-	secret_free(unlocked->secret);
-	*unlocked = (struct store_unlocked){ .store = NULL };
-}
-
 void store_passphrase_ask(const struct store_passphrase *asking)
 {
 	const char *arguments[] = { asking->name };
@@ -34,33 +26,6 @@ static void finish(const struct store_passphrase *asking, enum hygie_outcome out
 {
 	store_admin_audit(asking->peer, asking->event, outcome, asking->name, NULL);
 	peer_finish(asking->peer, outcome, text);
-}
-
-/* With the recovery key in hand. 0, or a fault to be told. */
-static int open_envelope(struct store_unlocked *unlocked,
-			 const uint8_t id[HYGIE_KEY_ID_SIZE], struct file_error *error)
-{
-	struct store *store = unlocked->store;
-	const struct envelope_store expected = { store->name, store->generation,
-						 ENVELOPE_OF_STORE };
-	struct envelope_opened opened = { 0 };
-	struct envelope *envelope = NULL;
-	int r = store_envelope_load(STORE_FOLDER, store->name, &envelope, error);
-
-	if (r == 0)
-		r = envelope_open_with_key(envelope, unlocked->key, &expected, &opened);
-	if (r == 0 && opened.verdict == ENVELOPE_OPEN)
-		r = store_complete(STORE_FOLDER, store, envelope, &opened, id, time(NULL),
-				   &unlocked->changes, error);
-	else if (r == 0 || r == -ENOENT || r == -EKEYREJECTED) {
-		(void)snprintf(error->text, sizeof(error->text),
-			       "keys.cms does not open by the recovery key, or is an "
-			       "older one put back; restore it from a backup");
-		r = -EBADMSG;
-	}
-	unlocked->secret = opened.secret;
-	envelope_free(envelope);
-	return r == -ENOENT ? -EBADMSG : r;
 }
 
 /*
@@ -94,7 +59,7 @@ static int unlock(const struct store *store, const struct secret *passphrase,
 static int try(const struct store_passphrase *asking, const struct secret *passphrase,
 	       struct store_unlocked *unlocked, struct file_error *error)
 {
-	uint8_t id[HYGIE_KEY_ID_SIZE];
+	struct store_key *key = &unlocked->key;
 	int r;
 
 	if (!store_admin_is_free(asking->hygied, asking->peer, asking->event,
@@ -103,7 +68,7 @@ static int try(const struct store_passphrase *asking, const struct secret *passp
 	/* As it is after the typing. */
 	r = store_load(STORE_FOLDER, asking->name, &unlocked->store, error);
 	if (r == 0)
-		r = unlock(unlocked->store, passphrase, &unlocked->key, id, error);
+		r = unlock(unlocked->store, passphrase, &key->recovery, key->id, error);
 	if (r == -EKEYREJECTED) {
 		finish(asking, HYGIE_NOT_ALLOWED,
 		       N_("That is the passphrase of another store, or of an older "
@@ -112,14 +77,14 @@ static int try(const struct store_passphrase *asking, const struct secret *passp
 	}
 	if (r < 0)
 		return r;
-	if (memcmp(id, unlocked->store->recovery, sizeof(id)) != 0 &&
+	if (memcmp(key->id, unlocked->store->recovery, sizeof(key->id)) != 0 &&
 	    !store_rekeying_is_cut_short(STORE_FOLDER, unlocked->store)) {
 		finish(asking, HYGIE_NOT_ALLOWED,
 		       N_("That is the passphrase of the new recovery key, which does "
 			  "not hold yet. Type the one of the old page."));
 		return -ECANCELED;
 	}
-	return open_envelope(unlocked, id, error);
+	return store_unlock(unlocked, time(NULL), error);
 }
 
 bool store_passphrase_take(struct store_passphrase *asking, const struct secret *typed,

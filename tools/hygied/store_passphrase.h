@@ -7,9 +7,7 @@
 
 #include "hygied/hygied.h"
 #include "hygied/peer.h"
-#include "hygied/store_rights.h"
-
-struct evp_pkey_st; /* OpenSSL's EVP_PKEY */
+#include "hygied/store_unlock.h"
 
 struct store_passphrase {
 	const struct hygied *hygied;
@@ -17,14 +15,6 @@ struct store_passphrase {
 	const char *event; /* as it is audited */
 	char name[STORE_NAME_MAX + 1];
 	unsigned tries;
-};
-
-/* What it opened; each is owned. */
-struct store_unlocked {
-	struct store *store;     /* as it is now, with nothing pending */
-	struct evp_pkey_st *key; /* the recovery key */
-	struct secret *secret;   /* the store's */
-	struct store_changes changes;
 };
 
 void store_passphrase_ask(const struct store_passphrase *asking);
@@ -35,6 +25,3 @@ void store_passphrase_ask(const struct store_passphrase *asking);
  */
 bool store_passphrase_take(struct store_passphrase *asking, const struct secret *typed,
 			   struct store_unlocked *ret_unlocked) must_check;
-
-void store_unlocked_end(struct store_unlocked *unlocked);
-#define cleanup_unlocked cleanup_with(store_unlocked_end)

@@ -4,9 +4,11 @@
  */
 #include "hygied/store_reencrypt.h"
 
+#include "hygied/login.h"
 #include "hygied/requests.h"
 #include "hygied/store_admin.h"
 #include "hygied/store_clear.h"
+#include "hygied/store_passphrase.h"
 #include "hygied/store_side.h"
 #include "hygied/store_successor.h"
 #include "hygied/stores.h"
@@ -22,15 +24,16 @@
 #define TYPE_MS (5 * 60 * 1000) /* 28 characters from a page */
 #define MAKE_MS 60000
 #define CLOSE_MS 60000
-#define EVENT "store-reencrypt"
+#define EVENT STORE_REENCRYPT_EVENT
 
 struct reencryption {
 	struct store_passphrase asking;
 	struct hygied *hygied;
 	struct peer *peer;
 	const char *name;
-	bool reserved; /* the store is: it is opened for nobody */
-	bool copying;  /* the client does */
+	char user[HYGIE_USER_MAX]; /* whose card opened it; "": the passphrase did */
+	bool reserved;             /* the store is: it is opened for nobody */
+	bool copying;              /* the client does */
 	struct store_stage stage;
 	struct store_successor successor;
 	struct store_side old, new;
@@ -45,10 +48,12 @@ static void audit(const struct reencryption *re, const char *event,
 
 	(void)snprintf(uid, sizeof(uid), "%u", peer_uid(re->peer));
 	log_audit(event, outcome,
-		  (const struct log_field[]){ { "HYGIE_STORE", re->name },
-					      { "HYGIE_PEER_UID", uid },
-					      { "HYGIE_DETAIL", detail } },
-		  3);
+		  (const struct log_field[]){
+			  { "HYGIE_STORE", re->name },
+			  { "HYGIE_PEER_UID", uid },
+			  { "HYGIE_USER", re->user[0] ? re->user : NULL },
+			  { "HYGIE_DETAIL", detail } },
+		  4);
 }
 
 /* Nothing of it goes on; what was copied stays for the next run. */
@@ -238,6 +243,8 @@ static const char *text_of(int fault)
 	case ENXIO:
 		return N_("The system knows no group of that name. Make it (addgroup), "
 			  "with the users who work with the records.");
+	case EAGAIN:
+		return N_("The store was changed while the PIN was typed. Try again.");
 	default:
 		return NULL;
 	}
@@ -319,17 +326,15 @@ static bool admit(const struct hygied *hygied, struct peer *peer,
 	return false;
 }
 
-static void begin(struct hygied *hygied, struct peer *peer,
-		  const struct store_stage *stage)
+/* The peer owns it. NULL: no memory, and the peer is finished. */
+static struct reencryption *reencryption_new(struct hygied *hygied, struct peer *peer,
+					     const struct store_stage *stage)
 {
-	struct reencryption *re;
+	struct reencryption *re = calloc(1, sizeof(*re));
 
-	if (!admit(hygied, peer, stage))
-		return;
-	re = calloc(1, sizeof(*re));
 	if (!re) {
 		peer_finish(peer, HYGIE_FAULT, NULL);
-		return;
+		return NULL;
 	}
 	re->hygied = hygied;
 	re->peer = peer;
@@ -340,6 +345,33 @@ static void begin(struct hygied *hygied, struct peer *peer,
 						.event = EVENT };
 	memcpy(re->asking.name, stage->store, sizeof(stage->store));
 	peer_set_dialogue(peer, &reencryption_dialogue, re);
+	return re;
+}
+
+void store_reencrypt_unlocked(struct hygied *hygied, struct peer *peer, const char *user,
+			      const struct store_unlocked *unlocked)
+{
+	struct reencryption *re;
+	struct store_stage stage;
+
+	if (store_stage_init(&stage, unlocked->store->name) < 0) {
+		peer_finish(peer, HYGIE_FAULT, NULL);
+		return;
+	}
+	re = reencryption_new(hygied, peer, &stage);
+	if (!re)
+		return;
+	(void)snprintf(re->user, sizeof(re->user), "%s", user);
+	make(re, unlocked);
+}
+
+static void begin(struct hygied *hygied, struct peer *peer,
+		  const struct store_stage *stage)
+{
+	struct reencryption *re = reencryption_new(hygied, peer, stage);
+
+	if (!re)
+		return;
 	if (timer_set(re, TYPE_MS) < 0)
 		give_up(re, HYGIE_FAULT, NULL);
 	else
@@ -373,6 +405,10 @@ void store_reencrypt_serve(struct hygied *hygied, struct peer *peer,
 	store_stage_settle(store->name);
 	if (flags & (REQUEST_ABANDON | REQUEST_DISCARD))
 		store_clear_begin(peer, &stage, flags & REQUEST_DISCARD);
+	else if (!admit(hygied, peer, &stage))
+		return;
+	else if (flags & REQUEST_CARD)
+		login_serve(hygied, peer, request);
 	else
 		begin(hygied, peer, &stage);
 }

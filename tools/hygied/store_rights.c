@@ -57,12 +57,9 @@ bool store_wants_completing(const struct store *store, time_t now)
 static bool opener_grants(const struct store *store,
 			  const uint8_t opener[HYGIE_KEY_ID_SIZE], time_t now)
 {
-	const struct store_holder *holder = store_holder_find(store, opener);
-
 	if (memcmp(opener, store->recovery, HYGIE_KEY_ID_SIZE) == 0)
 		return true;
-	return holder && holder->grants &&
-	       store_holder_admit(holder, now) == ADMISSION_OK;
+	return store_holder_may_grant(store_holder_find(store, opener), now);
 }
 
 /* Writes the new state, and only then takes it over. */

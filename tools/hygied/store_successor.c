@@ -106,13 +106,14 @@ static int secret_take(const struct store_stage *stage, const struct store *stag
 	int r = store_envelope_load(STORE_FOLDER, stage->name, &envelope, error);
 
 	if (r == 0)
-		r = envelope_open_with_key(envelope, unlocked->key, &expected, &opened);
+		r = store_key_open(&unlocked->key, STORE_ENVELOPE_STAGED, envelope,
+				   &expected, &opened);
 	if (r == 0 && opened.verdict == ENVELOPE_OPEN) {
 		*ret_secret = opened.secret;
 		return 0;
 	}
 	secret_free(opened.secret);
-	return r == -ENOMEM || r == -EPERM || r == -EIO
+	return r == -ENOMEM || r == -EPERM || r == -EIO || r == -EAGAIN
 		       ? r
 		       : stale(error, "its envelope does not open");
 }
@@ -122,6 +123,24 @@ static bool has_mark(const struct store_stage *stage)
 	struct stat st;
 
 	return fstatat(stage->fd, STORE_STAGE_MARK, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+int store_successor_envelope(const char *store, struct envelope **ret_envelope)
+{
+	cleanup_store struct store *staged = NULL;
+	char mark[STORE_PATH_SIZE];
+	struct store_stage stage;
+	int r = store_stage_init(&stage, store);
+
+	if (r == 0)
+		r = store_path(STORE_FOLDER, stage.name, STORE_STAGE_MARK, mark);
+	if (r == 0 && access(mark, F_OK) < 0)
+		r = -errno;
+	/* Without its store.ini it is begun anew. */
+	if (r == 0)
+		r = store_load_at(STORE_FOLDER, stage.name, store, &staged, NULL);
+	return r < 0 ? r
+		     : store_envelope_load(STORE_FOLDER, stage.name, ret_envelope, NULL);
 }
 
 /* 1: taken over; 0: nothing is there yet. */

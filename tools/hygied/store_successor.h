@@ -6,8 +6,8 @@
 #pragma once
 
 #include "hygied/store_gone.h"
-#include "hygied/store_passphrase.h"
 #include "hygied/store_stage.h"
+#include "hygied/store_unlock.h"
 
 struct store_successor {
 	struct store *store; /* as it will be; owned */
@@ -17,11 +17,19 @@ struct store_successor {
 };
 
 /*
+ * The envelope of what an earlier run has begun for that store, which the key that opens
+ * it has to open, too. 0, and the caller frees it; -ENOENT: nothing was begun; another
+ * errno: it is damaged, as store_successor_make() will say.
+ */
+int store_successor_envelope(const char *store,
+			     struct envelope **ret_envelope) must_check;
+
+/*
  * Makes them, or takes what is there, for the store that was just unlocked. What lies there
  * and is no store goes to `gone`. The stage is locked from then on, also after most errors:
  * store_stage_leave().
  *
- * 0; -EBUSY: another has the stage; -ESTALE: what an earlier run left does not fit this
+ * 0; -EBUSY: another has the stage; -EAGAIN: it was made since the card was asked; -ESTALE: what an earlier run left does not fit this
  * store any more (a right was taken away, the recovery key is another, it is damaged),
  * and is to be removed first; -EOPNOTSUPP: the file system cannot exchange folders;
  * another errno, with ret_error.

@@ -254,6 +254,7 @@ enum request_flag {
 	REQUEST_NEW = 1u << 7,      /* SECRET_ENABLE: another secret, whatever is there */
 	REQUEST_ABANDON = 1u << 8,  /* STORE_REENCRYPT: the new copy goes */
 	REQUEST_DISCARD = 1u << 9,  /* STORE_REENCRYPT: the old copy goes */
+	REQUEST_CARD = 1u << 10,    /* STORE_REENCRYPT: a holder's card opens the store */
 };
 
 /* TAG_FLAGS of WIRE_PROMPT. */

@@ -159,6 +159,9 @@ static const char *const templates[TEXT_COUNT] = {
 	[TEXT_STORE_KEY_LET_GO] = N_(
 		"The new recovery key is not taken over: it was only pending. The old page "
 		"holds; destroy the new one. Make another: hygie store recovery {1}"),
+	[TEXT_STORE_CARD_OPENS] = N_(
+		"By this PIN the store {1} is opened for the administrator, who has all "
+		"its records encrypted anew."),
 	[TEXT_STORE_SEAL_LET_GO] = N_(
 		"That a new envelope was wanted is not taken over. Ask for it again: hygie "
 		"store rotate {1}"),

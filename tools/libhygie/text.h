@@ -85,6 +85,7 @@ enum hygie_text {
 	TEXT_STORE_RIGHT_LET_GO, /* user */
 	TEXT_STORE_KEY_LET_GO,   /* store */
 	TEXT_STORE_SEAL_LET_GO,  /* store */
+	TEXT_STORE_CARD_OPENS,   /* store */
 	TEXT_COUNT
 };
 
