@@ -293,6 +293,19 @@ def test_store_that_opens_while_the_passphrase_is_typed_is_not_touched(site, rec
     closed(site)
 
 
+def test_run_that_was_quicker_than_the_typing_has_done_it(site, sides, records):
+    """Its old copy is not lost for a second one."""
+    dialogue = Dialogue("REQUEST_STORE_REENCRYPT", STORE="records")
+    dialogue.prompt()
+    old = site.secret_by_key("alice")
+    reencrypt(site, sides)
+    new = site.secret_by_key("alice")
+    dialogue.answer(site.passphrase)
+    assert dialogue.outcome() == "HYGIE_REFUSED" and not STAGE.exists()
+    assert opens(site, old, OLD / "cipher") and site.secret_by_key("alice") == new
+    look(site, records, new)
+
+
 def test_wrong_passphrase_changes_nothing(site, sides, records):
     good = site.passphrase
     site.fresh("bob")

@@ -245,6 +245,9 @@ static const char *text_of(int fault)
 			  "with the users who work with the records.");
 	case EAGAIN:
 		return N_("The store was changed while the PIN was typed. Try again.");
+	case EEXIST:
+		return N_("The old copy of the last time is still there. Remove it "
+			  "first: \"hygie store reencrypt\" with --discard-old.");
 	default:
 		return NULL;
 	}
@@ -255,7 +258,9 @@ static void make(struct reencryption *re, const struct store_unlocked *unlocked)
 {
 	struct file_error error = { "" };
 	char detail[64];
-	int r = stores_reserve(re->hygied->stores, re->name);
+	int r = access(re->stage.old, F_OK) == 0
+			? -EEXIST /* of a run that was quicker than whoever typed */
+			: stores_reserve(re->hygied->stores, re->name);
 
 	if (r == -EBUSY) {
 		give_up(re, HYGIE_REFUSED,
@@ -312,9 +317,7 @@ static bool admit(const struct hygied *hygied, struct peer *peer,
 
 	if (access(stage->old, F_OK) == 0) {
 		store_admin_audit(peer, EVENT, HYGIE_REFUSED, stage->store, NULL);
-		peer_finish(peer, HYGIE_REFUSED,
-			    N_("The old copy of the last time is still there. Remove it "
-			       "first: \"hygie store reencrypt\" with --discard-old."));
+		peer_finish(peer, HYGIE_REFUSED, text_of(-EEXIST));
 		return false;
 	}
 	(void)stores_look(hygied->stores, stage->store, &view);
