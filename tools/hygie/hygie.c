@@ -130,7 +130,8 @@ static const struct command commands[] = {
 	{ { "store", "reencrypt" },
 	  command_store_reencrypt,
 	  N_("Give a store a new secret and encrypt its records anew"),
-	  "NAME [--pin-stdin] | NAME --abandon | NAME --discard-old",
+	  "NAME [--card [--user USER] [--reader NAME]] [--pin-stdin] | NAME --abandon | "
+	  "NAME --discard-old",
 	  OPTION_PIN_STDIN | OPTION_ABANDON | OPTION_DISCARD | OPTION_CARD | OPTION_USER |
 		  OPTION_READER,
 	  1,
