@@ -97,50 +97,58 @@ static int task_add(struct store_grantor *grantor, enum store_envelope which,
 	return 0;
 }
 
-static int own_add(struct store_grantor *grantor)
+/* Whether that means: the envelope is for others. */
+static bool is_for_others(int fault)
 {
-	int r = store_envelope_load(STORE_FOLDER, grantor->store->name,
-				    &grantor->envelopes[STORE_ENVELOPE_OWN], NULL);
-
-	return r < 0 ? r
-		     : task_add(grantor, STORE_ENVELOPE_OWN,
-				grantor->envelopes[STORE_ENVELOPE_OWN]);
+	return fault == -ENOENT || fault == -EKEYREJECTED;
 }
 
-/* Nothing was begun, or nothing that can be gone on with, which is told later: 0. */
-static int staged_add(struct store_grantor *grantor)
+static enum hygie_outcome own_add(struct store_grantor *grantor, const char **ret_text)
+{
+	struct envelope **envelope = &grantor->envelopes[STORE_ENVELOPE_OWN];
+	struct file_error error = { "" };
+	int r;
+
+	if (store_envelope_load(STORE_FOLDER, grantor->store->name, envelope, &error) <
+	    0) {
+		log_warning("%s", error.text);
+		return HYGIE_BROKEN_SETUP;
+	}
+	r = task_add(grantor, STORE_ENVELOPE_OWN, *envelope);
+	if (is_for_others(r))
+		*ret_text = N_("The store's envelope (keys.cms) is not for this card: "
+			       "somebody else has changed it, or put an older one back. "
+			       "Restore it from a backup.");
+	return r == 0 ? HYGIE_OK : is_for_others(r) ? HYGIE_BROKEN_SETUP : HYGIE_FAULT;
+}
+
+/* What cannot be gone on with at all is told later, with the way out. */
+static enum hygie_outcome staged_add(struct store_grantor *grantor, const char **ret_text)
 {
 	struct envelope **envelope = &grantor->envelopes[STORE_ENVELOPE_STAGED];
+	int r;
 
 	if (store_successor_envelope(grantor->store->name, envelope) < 0)
-		return 0;
-	return task_add(grantor, STORE_ENVELOPE_STAGED, *envelope);
+		return HYGIE_OK;
+	r = task_add(grantor, STORE_ENVELOPE_STAGED, *envelope);
+	if (is_for_others(r))
+		*ret_text =
+			N_("The copy that an earlier run began is not for this card. "
+			   "Take the card of a holder for whom it is, or the recovery "
+			   "passphrase; or remove it with --abandon.");
+	return r == 0 ? HYGIE_OK : is_for_others(r) ? HYGIE_REFUSED : HYGIE_FAULT;
 }
 
 static enum hygie_outcome plan(struct store_grantor *grantor, const struct card *card,
 			       const char **ret_text)
 {
-	int r;
+	enum hygie_outcome outcome;
 
 	*ret_text = key_find(grantor, card);
 	if (*ret_text)
 		return HYGIE_REFUSED;
-	r = own_add(grantor);
-	if (r < 0) {
-		*ret_text = N_("The store's envelope (keys.cms) is not for this card: "
-			       "somebody else has changed it, or put an older one back. "
-			       "Restore it from a backup.");
-		return r == -ENOMEM ? HYGIE_FAULT : HYGIE_BROKEN_SETUP;
-	}
-	r = staged_add(grantor);
-	if (r < 0) {
-		*ret_text =
-			N_("The copy that an earlier run began is not for this card. "
-			   "Take the card of a holder for whom it is, or the recovery "
-			   "passphrase; or remove it with --abandon.");
-		return r == -ENOMEM ? HYGIE_FAULT : HYGIE_REFUSED;
-	}
-	return HYGIE_OK;
+	outcome = own_add(grantor, ret_text);
+	return outcome == HYGIE_OK ? staged_add(grantor, ret_text) : outcome;
 }
 
 enum hygie_outcome store_grantor_new(const struct card *card, const char *user,
