@@ -418,13 +418,22 @@ def lower(tmp_path):
     process.wait(DEADLINE)
 
 
+EXITING = 4  # PF_EXITING, of the flags in /proc/PID/stat
+
+
 def is_killed_and_stuck(pid):
-    """One of its threads waits for the file system below it, which no signal ends."""
+    """One of its threads waits for the file system below it, which no signal ends; and it was
+    killed. Without that it may wait so as well: Go sends signals of its own."""
     try:
-        return any("\nState:\tD" in (task / "status").read_text()
-                   for task in pathlib.Path("/proc", str(pid), "task").iterdir())
+        for task in pathlib.Path("/proc", str(pid), "task").iterdir():
+            pending = (task / "status").read_text().split("\nSigPnd:\t")[1].split("\n")[0]
+            state, *rest = (task / "stat").read_text().rpartition(") ")[2].split()
+            killed = int(pending, 16) & 1 << (signal.SIGKILL - 1) or int(rest[5]) & EXITING
+            if state == "D" and killed:
+                return True
     except OSError:
-        return False  # a thread ended meanwhile
+        pass  # a thread ended meanwhile
+    return False
 
 
 def test_an_opening_while_the_cut_off_gocryptfs_ends_is_carried_out(lower):
