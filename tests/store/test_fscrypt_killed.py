@@ -3,12 +3,13 @@
 nothing is half-made."""
 import os
 import pathlib
+import shutil
 import subprocess
 
 import pytest
 
 import wire
-from disk import ABSENT, INCOMPLETE, PRESENT, key_id, policy
+from disk import ABSENT, INCOMPLETE, PRESENT, Disk, key_id, policy
 from keeping import (DEADLINE, GROUP, HOLDS, FscryptKeeper, disks, end_of, holder,  # noqa: F401
                      is_shut, kept, members, mounts, new_secret, running, store, until, wait_gone)
 
@@ -146,6 +147,40 @@ def test_copies_of_what_both_left_are_cleared_too(store):
     assert is_shut(store) and not mounts(copy)
     copy.rmdir()
     store.start()
+
+
+@pytest.mark.parametrize("way", ["covered", "moved", "removed"])
+def test_what_both_left_is_cleared_though_the_folder_is_not_at_its_place(store, way):
+    home = store.cipher.parent
+    kill_both(store)
+    if way == "covered":
+        subprocess.run(["mount", "-t", "tmpfs", "none", home], check=True)
+    else:
+        home.rename(home.with_name("moved"))
+        if way == "removed":
+            shutil.rmtree(home.with_name("moved"))
+    assert store.clear() == 0
+    assert is_shut(store)
+    if way == "covered":
+        subprocess.run(["umount", home], check=True)
+    elif way == "moved":
+        home.with_name("moved").rename(home)
+    else:
+        home.mkdir(mode=0o700)
+    store.start()
+
+
+def test_a_disk_that_is_gone_took_the_key_along(disks):
+    disks()  # or skipped
+    other = Disk("gone", size="16M")
+    store = FscryptKeeper(other, group=GROUP)
+    store.make()
+    store.open()
+    kill_both(store)
+    subprocess.run(["umount", store.mount], check=True)
+    other.end()
+    assert store.clear() == 0
+    shutil.rmtree("/srv/hygie")
 
 
 @pytest.mark.parametrize("record", [b"/srv/hygie/records\0", b"/srv/hygie/records\0/a\0", b"\0\0\0\0",

@@ -123,7 +123,7 @@ static int read_record(int fd, const char *name, struct subject *ret_subject)
 static int remove_key(const struct subject *subject)
 {
 	cleanup_close int disk = -1;
-	int r = subject_open_disk(subject, &disk);
+	int r = mounted_open_disk(subject, &disk);
 
 	if (r == 0)
 		r = fscrypt_key_remove(disk, &subject->key);
@@ -133,8 +133,8 @@ static int remove_key(const struct subject *subject)
 			    subject->mount);
 	if (r == 0)
 		return -EBUSY;
-	if (r == -ENOENT || r == -EXDEV) {
-		log_warning("%s: its disk is not there, the key is taken for gone",
+	if (r == -ENODEV) {
+		log_warning("%s: its disk is not mounted, the key is taken for gone",
 			    subject->folder);
 		return 0;
 	}
