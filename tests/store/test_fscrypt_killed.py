@@ -23,6 +23,11 @@ def keeper(disks):
         yield one
 
 
+def until_traced(pid, tracer):
+    status = pathlib.Path("/proc/%d/status" % pid)
+    until(lambda: "TracerPid:\t%d\n" % tracer.pid in status.read_text(), "it is not traced")
+
+
 # --- one of the two, or both
 
 def test_a_killed_helper_is_told_and_its_store_closed(store):
@@ -60,6 +65,24 @@ def test_a_helper_that_is_killed_again_and_again_leaves_no_key(store):
     store.start()
 
 
+def test_a_helper_that_is_killed_at_the_limit_is_told_as_what_it_leaves(store):
+    process = holder("import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" +
+                     HOLDS["file"], store.mount)
+    pid = store.child()
+    with subprocess.Popen(["strace", "-qq", "-p", str(pid), "-e", "trace=umount2", "-e",
+                           "inject=umount2:signal=KILL", "-o", "/dev/null"],
+                          stderr=subprocess.DEVNULL) as tracer:
+        until_traced(pid, tracer)
+        store.order("CLOSE", limit=500)
+        assert store.wait_until("CLOSED").get("FAILURE") == store.forced
+        tracer.wait(DEADLINE)
+    assert not mounts(store.mount) and store.key_status() == INCOMPLETE
+    end_of(process)
+    store.open()
+    store.close()
+    assert is_shut(store)
+
+
 def test_a_killed_keeper_leaves_neither_mount_nor_key(store):
     """The other one hears of it, and takes them away."""
     (store.mount / "record").write_text("there")
@@ -93,11 +116,9 @@ def test_nobody_opens_a_store_that_is_just_being_closed_after_a_kill(store):
     with subprocess.Popen(["strace", "-qq", "-p", str(pid), "-e", "trace=umount2", "-e",
                            "inject=umount2:delay_enter=60s", "-o", "/dev/null"],
                           stderr=subprocess.DEVNULL) as tracer:
-        status = pathlib.Path("/proc/%d/status" % pid)
-        until(lambda: "TracerPid:\t%d\n" % tracer.pid in status.read_text(), "it is not traced")
+        until_traced(pid, tracer)
         store.kill()
-        until(lambda: "umount" in pathlib.Path("/proc/%d/syscall" % pid).read_text() or
-              pathlib.Path("/proc/%d/syscall" % pid).read_text().startswith("166 "),
+        until(lambda: "\nState:\tt" in pathlib.Path("/proc/%d/status" % pid).read_text(),
               "it does not unmount")
         assert store.clear() == 1
         assert mounts(store.mount) and store.key_status() == PRESENT

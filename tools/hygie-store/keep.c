@@ -173,11 +173,11 @@ static bool close_after_it(struct keep *keep, int status)
 	return true;
 }
 
-/* Why it closed, of which nobody asked; 0 for what was asked for. */
-static enum keeper_failure why_closed(const struct keep *keep, int status)
+/* Why it closed, of which nobody asked; 0 for what was asked for. `held`: files are in use. */
+static enum keeper_failure why_closed(const struct keep *keep, bool held)
 {
 	if (keep->cut)
-		return status == CIPHER_EXIT_HELD ? KEEPER_LIMIT_HELD : KEEPER_LIMIT;
+		return held ? KEEPER_LIMIT_HELD : KEEPER_LIMIT;
 	return keep->died || keep->state == OPEN || keep->state == CLOSING ? KEEPER_DIED
 									   : 0;
 }
@@ -187,7 +187,7 @@ static void on_ended(void *context, int status)
 	struct keep *keep = context;
 	bool opening = keep->state == OPENING, asked = keep->close_asked;
 	enum keeper_failure failure = keep_failure_of(keep, status);
-	enum keeper_failure why = why_closed(keep, status);
+	enum keeper_failure why;
 	char text[HYGIE_TEXT_MAX];
 	int r;
 
@@ -200,6 +200,7 @@ static void on_ended(void *context, int status)
 	if (r < 0 && r != -EBUSY)
 		log_error("%s: what is left of it stays: %s", keep->subject.mount,
 			  error_text(-r));
+	why = why_closed(keep, r == -EBUSY);
 	keep_become_shut(keep);
 	if (opening)
 		keep_fail(keep, 0, failure, text); /* who asked may be another by now */
