@@ -4,29 +4,28 @@
  */
 #include "hygied/fscrypt_look.h"
 
+#include "libhygie/fscrypt_key.h"
 #include "libhygie/protocol.h"
 #include "libhygie/trusted_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/fscrypt.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
 static int policy_look(int fd)
 {
-	struct fscrypt_get_policy_ex_arg argument = { .policy_size =
-							      sizeof(argument.policy) };
+	struct fscrypt_key_id key;
+	int r = fscrypt_key_of(fd, &key);
 
-	if (ioctl(fd, FS_IOC_GET_ENCRYPTION_POLICY_EX, &argument) == 0)
+	switch (-r) {
+	case 0:
 		return 1;
-	switch (errno) {
 	case ENODATA:
 		return 0;
 	case ENOTTY:
 		return -EOPNOTSUPP;
 	default:
-		return -errno;
+		return r;
 	}
 }
 
