@@ -5,6 +5,7 @@
 #include "store_room.h"
 
 #include "libhygie/error_text.h"
+#include "tree_links.h"
 
 #include <errno.h>
 #include <fts.h>
@@ -15,6 +16,10 @@
 
 #define MARGIN ((uint64_t)16 << 20) /* for what a file system needs besides */
 #define FILES_MARGIN ((uint64_t)64)
+
+/* Over a network f_frsize is what is sent at once (NFS: a MiB), and no room is taken by it. */
+#define BLOCK_MAX ((uint64_t)64 << 10)
+#define BLOCK_USUAL ((uint64_t)4096)
 
 static uint64_t sum(uint64_t one, uint64_t other)
 {
@@ -31,23 +36,41 @@ void store_room_add(struct store_room *room, uint64_t size, uint64_t block)
 	room->files++;
 }
 
+/* 1: another name of a file that was counted; 0: none; -ENOMEM. */
+static int is_counted(struct tree_links *links, const struct stat *st)
+{
+	if (S_ISDIR(st->st_mode) || st->st_nlink == 1)
+		return 0;
+	if (tree_links_find(links, st->st_ino))
+		return 1;
+	return tree_links_add(links, st->st_ino, st->st_ino, "");
+}
+
 int store_room_measure(const char *path, struct store_room *ret_room)
 {
 	char *const roots[] = { strdup(path), NULL };
 	FTS *walk = roots[0] ? fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL) : NULL;
+	struct tree_links links = { NULL, NULL, NULL };
 	struct store_room room = { 0, 0 };
 	const FTSENT *entry;
+	int r = walk ? 0 : -ENOMEM;
 
 	/* NOLINTNEXTLINE(concurrency-mt-unsafe): the walk is ours alone */
-	while (walk && (entry = fts_read(walk)))
-		if (entry->fts_info == FTS_F || entry->fts_info == FTS_D ||
-		    entry->fts_info == FTS_SL || entry->fts_info == FTS_DEFAULT)
+	while (r >= 0 && (entry = fts_read(walk))) {
+		if (entry->fts_info != FTS_F && entry->fts_info != FTS_D &&
+		    entry->fts_info != FTS_SL && entry->fts_info != FTS_DEFAULT)
+			continue;
+		r = is_counted(&links, entry->fts_statp);
+		if (r == 0)
 			store_room_add(&room, (uint64_t)entry->fts_statp->st_blocks * 512,
 				       512);
+	}
 	free(roots[0]);
-	if (!walk)
-		return -ENOMEM;
-	(void)fts_close(walk);
+	tree_links_free(&links);
+	if (walk)
+		(void)fts_close(walk);
+	if (r < 0)
+		return r;
 	*ret_room = room;
 	return 0;
 }
@@ -58,7 +81,8 @@ int store_room_block(const char *folder, uint64_t *ret_block)
 
 	if (statvfs(folder, &system) < 0)
 		return -errno;
-	*ret_block = system.f_frsize ? system.f_frsize : 4096;
+	*ret_block = system.f_frsize > 0 && system.f_frsize <= BLOCK_MAX ? system.f_frsize
+									 : BLOCK_USUAL;
 	return 0;
 }
 

@@ -15,10 +15,13 @@ struct store_room {
 /* One more file of that size, in blocks of `block` bytes. What is too much stays so. */
 void store_room_add(struct store_room *room, uint64_t size, uint64_t block);
 
-/* What a folder takes where it lies, with all that is in it. 0 or -ENOMEM. */
+/*
+ * What a folder takes where it lies, with all that is in it; a file with several names
+ * once. 0 or -ENOMEM.
+ */
 int store_room_measure(const char *path, struct store_room *ret_room) must_check;
 
-/* The size of a block where `folder` lies. 0 or a negative errno. */
+/* The size of a block where `folder` lies, never 0. 0 or a negative errno. */
 int store_room_block(const char *folder, uint64_t *ret_block) must_check;
 
 /*
