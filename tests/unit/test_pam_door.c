@@ -130,6 +130,10 @@ static void module_that_takes_a_login_secret_for_the_password_is_found(void **st
 		{ "auth requisite pam_unix.so\nauth required pam_hygie.so\n"
 		  "auth required pam_sss.so use_first_pass\n",
 		  3 },
+		/* As nss-pam-ldapd has it: by pam_get_authtok(3), as pam_unix. */
+		{ "auth required pam_hygie.so\nauth required pam_ldap.so\n", 2 },
+		{ "auth required pam_hygie.so\nauth required pam_krb5.so force_first_pass\n",
+		  2 },
 		/* Asks again; asks in any case; comes before; is not needed; not reached. */
 		{ "auth required pam_hygie.so\nauth required pam_sss.so try_first_pass\n",
 		  0 },

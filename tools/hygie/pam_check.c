@@ -136,21 +136,21 @@ static void secret_check(const struct pam_line *ours, const char *service,
 			 const struct pam_door *door, struct pam_findings *findings)
 {
 	const struct pam_line *line = door->takes_secret;
+	const char *word;
 	char module[64];
 
 	if (!line)
 		return;
+	word = pam_line_first_pass(line);
 	pam_line_module_name(line, module, sizeof(module));
 	pam_findings_add(
 		findings, PAM_WARNING, line->file, line->line,
 		"service %s refuses whoever has a login secret here: after the "
 		"card %s takes that for the password, and does not ask. Put this "
-		"line above that of pam_hygie (%s:%u)%s, or leave %s out of "
+		"line above that of pam_hygie (%s:%u)%s%s, or leave %s out of "
 		"services under [secret] in hygie.conf",
-		service, module, ours->file, ours->line,
-		pam_line_has_argument(line, "use_first_pass") ? ", without use_first_pass"
-							      : "",
-		service);
+		service, module, ours->file, ours->line, word ? ", without " : "",
+		word ? word : "", service);
 }
 
 static void way_back_check(const struct pam_line *ours, const struct pam_door *door,

@@ -53,13 +53,14 @@ static bool module_is_other_proof(const struct pam_line *line)
 }
 
 /*
- * Whether a PAM_AUTHTOK that is no password ends in a refusal: pam_unix asks only where there
- * is none, whatever its arguments; with try_first_pass the others ask again.
+ * Whether a PAM_AUTHTOK that is no password ends in a refusal: pam_unix and pam_ldap (of
+ * nss-pam-ldapd) ask only where there is none, whatever their arguments; with
+ * try_first_pass the others ask again.
  */
 static bool module_trusts_authtok(const struct pam_line *line)
 {
-	return pam_line_calls(line, "pam_unix") ||
-	       pam_line_has_argument(line, "use_first_pass");
+	return pam_line_calls(line, "pam_unix") || pam_line_calls(line, "pam_ldap") ||
+	       pam_line_first_pass(line) != NULL;
 }
 
 /* What a password module says; the password is right, if it is asked for. */

@@ -318,3 +318,13 @@ bool pam_line_has_argument(const struct pam_line *line, const char *argument)
 	}
 	return false;
 }
+
+const char *pam_line_first_pass(const struct pam_line *line)
+{
+	static const char *const words[] = { "use_first_pass", "force_first_pass" };
+
+	for (size_t i = 0; i < array_size(words); i++)
+		if (pam_line_has_argument(line, words[i]))
+			return words[i];
+	return NULL;
+}

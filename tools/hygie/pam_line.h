@@ -73,3 +73,5 @@ bool pam_line_calls(const struct pam_line *line, const char *module);
 
 /* Whether one of the line's arguments is that word. */
 bool pam_line_has_argument(const struct pam_line *line, const char *argument);
+/* The argument by which the module never asks, but takes what is there; NULL: none. */
+const char *pam_line_first_pass(const struct pam_line *line);
