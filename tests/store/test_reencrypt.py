@@ -140,6 +140,20 @@ def test_recovery_key_that_is_pending_is_the_new_stores(site, sides, records):
     assert site.store("recover", "records", "--pin-stdin", pin=new)[0] == 0
 
 
+def test_copy_that_is_the_store_itself_is_not_gone_on_with(site, sides, records):
+    """As a backup put back into the wrong place: its secret is the one that is to be replaced."""
+    closed(site)
+    subprocess.run(["cp", "-a", str(STORE), str(STAGE)], check=True)
+    (STAGE / "unfinished").touch()
+    old = site.secret_by_key("alice")
+    status, told, _ = reencrypt(site, sides, check=False)
+    assert status != 0 and "does not fit the store any more" in told["text"], told
+    assert site.secret_by_key("alice") == old and not OLD.exists()
+    shutil.rmtree(STAGE)
+    reencrypt(site, sides)  # the control
+    look(site, records, site.secret_by_key("alice"))
+
+
 def test_old_copy_stays_until_it_is_discarded(site, sides, records):
     old = site.secret_by_key("alice")
     reencrypt(site, sides)

@@ -69,6 +69,8 @@ def test_what_is_pending_is_carried_out_by_it(site, sides, records):
     assert site.holders() == {"alice": "held"} and not site.secret_by_key("bob")
     look(site, records, site.secret_by_paper())
     assert site.store("list")[1]["stores"][0]["generation"] == 3
+    assert any("audit: store-rights: ok" in line and "user=alice " in line and "0 granted, 1 left" in line
+               for line in site.station.log().splitlines()), site.station.log()[-3000:]
 
 
 def test_card_that_is_named_is_the_one_that_is_asked(site, sides, records):

@@ -11,7 +11,6 @@
 #include "libhygie/log.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -199,7 +198,7 @@ static void complete(struct planned *planned, const struct envelope_opened *open
 {
 	struct store_changes changes = { 0 };
 	struct file_error error = { "" };
-	char text[128];
+	char text[STORE_CHANGES_SIZE];
 	int r = store_complete(STORE_FOLDER, planned->store, planned->envelope, opened,
 			       certificate_key_id(planned->key->certificate), time(NULL),
 			       &changes, &error);
@@ -208,12 +207,8 @@ static void complete(struct planned *planned, const struct envelope_opened *open
 		log_warning("store %s: what is pending stays so: %s",
 			    planned->store->name,
 			    error.text[0] ? error.text : error_text(-r));
-	if (r < 0 || (!changes.sealed && !changes.caught_up))
-		return;
-	(void)snprintf(text, sizeof(text),
-		       "generation %" PRIu64 ", %zu granted, %zu left",
-		       changes.generation, changes.granted, changes.removed);
-	audit("store-rights", planned, user, HYGIE_OK, text);
+	if (r == 0 && store_changes_write(&changes, text))
+		audit("store-rights", planned, user, HYGIE_OK, text);
 }
 
 /*

@@ -253,6 +253,16 @@ static const char *text_of(int fault)
 	}
 }
 
+/* What the unlocking carried out, whatever becomes of the copy. */
+static void rights_tell(const struct reencryption *re,
+			const struct store_changes *changes)
+{
+	char text[STORE_CHANGES_SIZE];
+
+	if (store_changes_write(changes, text))
+		audit(re, "store-rights", HYGIE_OK, text);
+}
+
 /* The store is unlocked: from here on it is opened for nobody else. */
 static void make(struct reencryption *re, const struct store_unlocked *unlocked)
 {
@@ -262,6 +272,7 @@ static void make(struct reencryption *re, const struct store_unlocked *unlocked)
 			? -EEXIST /* of a run that was quicker than whoever typed */
 			: stores_reserve(re->hygied->stores, re->name);
 
+	rights_tell(re, &unlocked->changes);
 	if (r == -EBUSY) {
 		give_up(re, HYGIE_REFUSED,
 			N_("The store was opened meanwhile. Close it (\"hygie store "

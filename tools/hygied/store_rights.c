@@ -10,9 +10,11 @@
 #include "libhygie/log.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/x509.h>
+#include <stdio.h>
 #include <string.h>
 
 /* One sealing: what the new envelope needs. */
@@ -79,6 +81,17 @@ static int store_replace(const char *folder, struct store *store, struct store *
 			    "holders: %s",
 			    store->name, error_text(-r));
 	return 0;
+}
+
+bool store_changes_write(const struct store_changes *changes,
+			 char ret_text[STORE_CHANGES_SIZE])
+{
+	if (!changes->sealed && !changes->caught_up)
+		return false;
+	(void)snprintf(ret_text, STORE_CHANGES_SIZE,
+		       "generation %" PRIu64 ", %zu granted, %zu left",
+		       changes->generation, changes->granted, changes->removed);
+	return true;
 }
 
 static void take_next_recovery(struct store *store, struct store_changes *changes)

@@ -18,6 +18,12 @@ struct store_changes {
 	uint64_t generation;
 };
 
+#define STORE_CHANGES_SIZE 96
+
+/* In words, for the audit. False: there were none. */
+bool store_changes_write(const struct store_changes *changes,
+			 char ret_text[STORE_CHANGES_SIZE]);
+
 /*
  * Called in each opening, with what it gave (verdict ENVELOPE_OPEN) and the envelope that
  * it opened: carries out what is pending, if the opener may grant and something is, and

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
@@ -94,7 +95,14 @@ static int stale(struct file_error *error, const char *text)
 	return -ESTALE;
 }
 
-/* The secret of an earlier run. */
+static bool is_same_secret(const struct secret *one, const struct secret *other)
+{
+	return secret_size(one) == secret_size(other) &&
+	       CRYPTO_memcmp(secret_bytes_const(one), secret_bytes_const(other),
+			     secret_size(one)) == 0;
+}
+
+/* The secret of an earlier run: never the one that it is to take the place of. */
 static int secret_take(const struct store_stage *stage, const struct store *staged,
 		       const struct store_unlocked *unlocked, struct secret **ret_secret,
 		       struct file_error *error)
@@ -108,14 +116,16 @@ static int secret_take(const struct store_stage *stage, const struct store *stag
 	if (r == 0)
 		r = store_key_open(&unlocked->key, STORE_ENVELOPE_STAGED, envelope,
 				   &expected, &opened);
-	if (r == 0 && opened.verdict == ENVELOPE_OPEN) {
+	if (r == 0 && opened.verdict == ENVELOPE_OPEN &&
+	    !is_same_secret(opened.secret, unlocked->secret)) {
 		*ret_secret = opened.secret;
 		return 0;
 	}
 	secret_free(opened.secret);
 	return r == -ENOMEM || r == -EPERM || r == -EIO || r == -EAGAIN
 		       ? r
-		       : stale(error, "its envelope does not open");
+		       : stale(error,
+			       "its envelope does not open, or holds the old secret");
 }
 
 static bool has_mark(const struct store_stage *stage)
