@@ -3,6 +3,7 @@
 everybody meanwhile, and it is gone in the end, however often hygied ends before."""
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 
@@ -82,9 +83,10 @@ def stalled(fifo):
         os.close(opened[0])
 
 
-def create(site):
+def create(site, check=True):
     status, text = site.create("alice")
-    assert status == 0, (text, site.said, site.station.log())
+    assert status == 0 or not check, (text, site.said, site.station.log())
+    return status
 
 
 def test_everybody_is_served_while_it_is_removed(site, fifo):
@@ -142,3 +144,34 @@ def test_disk_that_is_mounted_in_it_is_left_alone(site, fifo):
     place = next(GONE.iterdir())
     assert (place / "disk/record").exists()
     subprocess.run(["umount", str(place / "disk")], check=True)
+
+
+@pytest.mark.parametrize("kind", ["link", "mount"])
+def test_what_is_no_folder_of_its_own_is_not_emptied(site, kind):
+    """An administrator gave it another disk's room, where more lies than what is to go."""
+    site.station.stop_hygied()
+    site.empty()
+    other = site.home / "other"
+    other.mkdir()
+    (other / "letters").mkdir()
+    (other / "letters/one").touch()
+    STORES.mkdir(mode=0o700)
+    if kind == "link":
+        GONE.symlink_to(other)
+    else:
+        GONE.mkdir()
+        subprocess.run(["mount", "--bind", str(other), str(GONE)], check=True)
+    try:
+        site.station.start_hygied()
+        site.station.wait_log(".gone: is not emptied")
+        leave(10, 8)
+        assert create(site, check=False) != 0 and STAGE.exists()
+        assert (other / "letters/one").exists() and os.listdir(other) == ["letters"]
+    finally:
+        if kind == "link":
+            GONE.unlink()
+        else:
+            subprocess.run(["umount", str(GONE)], check=True)
+        shutil.rmtree(other)
+    create(site)
+    until(lambda: not GONE.exists(), "it is not removed")

@@ -32,6 +32,31 @@ struct store_gone {
 	pthread_t thread;
 };
 
+/*
+ * The folder, if it is one of its own: where a link leads, or in what is mounted there, lies
+ * what nobody gave to be removed. -ENOENT, -ELOOP, -ENOTDIR, -EXDEV or another errno.
+ */
+static int gone_open(void)
+{
+	int fd = open(STORE_GONE, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct statx about;
+
+	if (fd < 0)
+		return -errno;
+	if (statx(fd, "", AT_EMPTY_PATH, 0, &about) == 0 &&
+	    !(about.stx_attributes & STATX_ATTR_MOUNT_ROOT))
+		return fd;
+	(void)close(fd);
+	return -EXDEV;
+}
+
+static int not_emptied(int fault)
+{
+	log_warning("%s: is not emptied: %s", STORE_GONE,
+		    fault == -EXDEV ? "something is mounted there" : error_text(-fault));
+	return fault;
+}
+
 /* Removes one; what cannot be is tried again by the next start. */
 static int entry_remove(const char *name, int stop)
 {
@@ -48,10 +73,14 @@ static int entry_remove(const char *name, int stop)
 /* Removes all that is there, and then .gone itself. */
 static void all_remove(int stop)
 {
-	DIR *folder = opendir(STORE_GONE);
+	int fd = gone_open(), r = 0;
+	DIR *folder = fd < 0 ? NULL : fdopendir(fd);
 	const struct dirent *entry;
-	int r = 0;
 
+	if (fd >= 0 && !folder)
+		(void)close(fd);
+	if (fd < 0 && fd != -ENOENT)
+		(void)not_emptied(fd);
 	/* NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is ours alone */
 	while (folder && r != -ECANCELED && (entry = readdir(folder)))
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
@@ -98,7 +127,7 @@ static void wake(struct store_gone *gone)
 	int r = gone->runs ? 0 : thread_start(gone);
 
 	if (r < 0)
-		log_warning("%s is not emptied: %s", STORE_GONE, error_text(-r));
+		(void)not_emptied(r);
 	(void)eventfd_write(gone->wake, 1);
 }
 
@@ -140,18 +169,24 @@ void store_gone_stop(struct store_gone *gone)
 /* By the number of the folder: no other that is there has it. */
 static int move(const char *path)
 {
-	char to[sizeof(STORE_GONE) + 32];
+	char to[32];
 	struct stat st;
 
 	if (lstat(path, &st) < 0)
 		return -errno;
-	(void)snprintf(to, sizeof(to), STORE_GONE "/%" PRIu64, (uint64_t)st.st_ino);
+	(void)snprintf(to, sizeof(to), "%" PRIu64, (uint64_t)st.st_ino);
 	for (unsigned i = 0; i < MOVES_MAX; i++) {
+		cleanup_close int gone = -1;
+
 		if (mkdir(STORE_GONE, 0700) < 0 && errno != EEXIST)
 			return -errno;
-		if (renameat2(AT_FDCWD, path, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+		gone = gone_open();
+		if (gone < 0 && gone != -ENOENT)
+			return not_emptied(gone);
+		if (gone >= 0 &&
+		    renameat2(AT_FDCWD, path, gone, to, RENAME_NOREPLACE) == 0)
 			return 0;
-		if (errno != ENOENT)
+		if (gone >= 0 && errno != ENOENT)
 			return -errno;
 	}
 	return -EAGAIN;
