@@ -285,6 +285,18 @@ def test_disk_that_is_the_encrypted_folder_is_refused(site, sides):
         shutil.rmtree(elsewhere)
 
 
+def test_disk_that_is_mounted_at_the_new_copys_place_is_called_so(site, sides, records):
+    STAGE.mkdir(mode=0o700)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=700,size=1m", "disk", str(STAGE)], check=True)
+    try:
+        status, told, _ = reencrypt(site, sides, check=False)
+        assert status != 0 and "a disk is mounted at one of them" in told["text"], told
+    finally:
+        subprocess.run(["umount", str(STAGE)], check=True)
+    reencrypt(site, sides)  # the control
+    look(site, records, site.secret_by_key("alice"))
+
+
 def test_open_store_is_not_touched(site, sides, records):
     site.login("alice")
     until(is_open, "it does not open")

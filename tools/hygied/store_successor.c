@@ -224,6 +224,7 @@ static int successor_fill(struct store_stage *stage, struct store_gone *gone,
 
 	if (r == 0) {
 		r = store_gone_take(gone, stage->path);
+		r = r == -EBUSY ? -EOPNOTSUPP : r; /* a disk is mounted right there */
 		store_stage_leave(stage);
 		if (r == 0)
 			r = store_stage_enter(stage);
