@@ -209,6 +209,27 @@ def test_old_envelope_put_back_is_refused(site, sides, records):
     look(site, records, site.secret_by_key("alice"))
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_who_was_removed_does_not_come_back_with_an_old_list(site, sides, records, whole):
+    """store.ini put back, with or without his certificate, beside an envelope that is newer."""
+    ini, holders = STORE / "store.ini", STORE / "holders"
+    before, certificates = ini.read_bytes(), {path: path.read_bytes() for path in holders.iterdir()}
+    site.store("remove", "records", "bob")
+    closed(site, lambda: site.login("alice"))
+    after = ini.read_bytes()
+    ini.write_bytes(before)
+    if whole:
+        for path, content in certificates.items():
+            path.write_bytes(content)
+        by_card(site, sides, "alice")
+    else:
+        assert by_card(site, sides, "alice", check=False)[0] != 0 and not STAGE.exists()
+        ini.write_bytes(after)
+        by_card(site, sides, "alice")  # the control
+    assert site.holders() == {"alice": "held"} and not site.secret_by_key("bob")
+    look(site, records, site.secret_by_key("alice"))
+
+
 @pytest.mark.parametrize("slot", ["9a", "9d"])
 def test_clone_with_another_key_is_refused(site, sides, records, slot):
     """It shows Alice's certificates, and has not her key for logins, or for stores."""

@@ -101,19 +101,24 @@ static void take_next_recovery(struct store *store, struct store_changes *change
 	changes->rekeyed = true;
 }
 
-/* 1: the envelope has the holder as a recipient, 0: not. */
+/*
+ * 1: the envelope has the holder as a recipient, 0: not. Who holds already may be wrapped
+ * in another way than his card's is now: that comes with the next envelope.
+ */
 static int envelope_has(const char *folder, const struct store *store,
 			const struct envelope *envelope,
 			const struct store_holder *holder, struct file_error *error)
 {
 	cleanup_certificate struct certificate *certificate = NULL;
+	enum envelope_wrap wrap =
+		holder->state == RIGHT_HELD ? ENVELOPE_WRAP_NONE : holder->wrap;
 	struct envelope_task task;
 	int r = store_certificate_load(folder, store->name, holder->key_id, &certificate,
 				       error);
 
 	if (r < 0)
 		return r;
-	r = envelope_find(envelope, certificate, holder->wrap, &task);
+	r = envelope_find(envelope, certificate, wrap, &task);
 	return r == -ENOENT || r == -EKEYREJECTED ? 0 : r < 0 ? r : 1;
 }
 
@@ -147,7 +152,8 @@ bool store_rekeying_is_cut_short(const char *folder, const struct store *store)
 
 /*
  * The envelope is newer than store.ini: its sealing was cut short after the envelope, so
- * what it was to change has happened to those whom it has, or has no more.
+ * what it was to change has happened to those whom it has, or has no more. Or an older
+ * store.ini was put back: who is a holder there, and was removed since, does not come back.
  */
 static int catch_up(const char *folder, struct store *store,
 		    const struct envelope *envelope, uint64_t generation,
@@ -161,8 +167,6 @@ static int catch_up(const char *folder, struct store *store,
 	for (size_t i = new->count; i-- > 0;) {
 		struct store_holder *holder = &new->holders[i];
 
-		if (holder->state == RIGHT_HELD && holder->until == 0)
-			continue;
 		r = envelope_has(folder, store, envelope, holder, error);
 		if (r < 0)
 			return r;
