@@ -9,6 +9,7 @@
 #include "hygie-fscrypt/show.h"
 #include "hygie-fscrypt/stay.h"
 #include "hygie-store/cipher.h"
+#include "hygie-store/record.h"
 #include "libhygie/error_text.h"
 #include "libhygie/secret.h"
 
@@ -18,7 +19,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
 #ifndef HYGIE_VERSION
 #define HYGIE_VERSION "unknown"
@@ -75,6 +75,9 @@ static int tell_unfit(int r, const char *folder)
 	case EOPNOTSUPP:
 		return say(CIPHER_EXIT_NO_ENCRYPTION, folder,
 			   "its file system does not encrypt");
+	case EXDEV:
+		return say(CIPHER_EXIT_CIPHER, folder,
+			   "is mounted itself; take a folder in it");
 	case EEXIST:
 	case ENOTEMPTY:
 		return say(CIPHER_EXIT_CIPHER, folder,
@@ -85,18 +88,6 @@ static int tell_unfit(int r, const char *folder)
 	default:
 		return fail(r, folder);
 	}
-}
-
-/* A key cannot be taken out again through a folder that is a file system of its own. */
-static int look_above(struct subject *subject, int fd)
-{
-	cleanup_close int disk = -1;
-	struct stat status;
-
-	if (fstat(fd, &status) < 0)
-		return -errno;
-	subject->device = status.st_dev;
-	return subject_open_disk(subject, &disk);
 }
 
 /* The key need not be there for that, so it is not brought there. */
@@ -111,11 +102,9 @@ static int make(struct subject *subject)
 		return fail(r, "the secret");
 	if (fd < 0)
 		return fail(-errno, subject->folder);
-	r = look_above(subject, fd);
-	if (r < 0)
-		return say(CIPHER_EXIT_CIPHER, subject->folder,
-			   "is mounted itself; take a folder in it");
-	r = fscrypt_key_assign(fd, &subject->key);
+	r = subject_find(subject, fd);
+	if (r == 0)
+		r = fscrypt_key_assign(fd, &subject->key);
 	if (r < 0)
 		return tell_unfit(r, subject->folder);
 	return fsync(fd) < 0 ? fail(-errno, subject->folder) : 0;
@@ -178,10 +167,21 @@ static int serve(const char *order, struct subject *subject, int signals)
 	r = subject_open_disk(subject, &disk);
 	if (r < 0)
 		return fail(r, subject->folder);
-	if (strcmp(order, "close") == 0)
-		return status_of(stay_closing(subject, disk, signals, tell_keeper),
-				 subject);
 	return open_folder(subject, strcmp(order, "show") == 0, disk, signals);
+}
+
+/* As it was when it was opened: its folder may have another path by now. */
+static int close_folder(struct subject *subject, int signals)
+{
+	cleanup_close int disk = -1;
+	int r = record_read(CIPHER_RECORD_FD, "", subject);
+
+	if (r <= 0 || subject->backend != BACKEND_FSCRYPT)
+		return fail(r < 0 ? r : -ENOENT, subject->folder);
+	r = subject_open_disk(subject, &disk);
+	if (r < 0)
+		return fail(r, subject->folder);
+	return status_of(stay_closing(subject, disk, signals, tell_keeper), subject);
 }
 
 static int run(const char *order, struct subject *subject)
@@ -198,8 +198,11 @@ static int run(const char *order, struct subject *subject)
 	(void)mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
 	if (stay_is_over())
 		return 1;
-	return strcmp(order, "init") == 0 ? make(subject)
-					  : serve(order, subject, signals);
+	if (strcmp(order, "init") == 0)
+		return make(subject);
+	if (strcmp(order, "close") == 0)
+		return close_folder(subject, signals);
+	return serve(order, subject, signals);
 }
 
 /* Whether it fits. */

@@ -17,7 +17,6 @@
 #define GOCRYPTFS "/usr/bin/gocryptfs"
 #define SECRET_FD 3
 #define PASSFILE "/dev/fd/3"
-#define RECORD_FD 4
 #define LINE_SIZE 256
 #define ARGUMENTS_MAX 20
 /* It guards 256 random bits: nobody guesses them, so the cost of a guess may be small. */
@@ -127,7 +126,7 @@ static bool take_descriptors(int secret, int output, int record)
 	null = fcntl(null, F_DUPFD_CLOEXEC, 10);
 	if (record >= 0) {
 		record = fcntl(record, F_DUPFD_CLOEXEC, 10);
-		if (record < 0 || dup2(record, RECORD_FD) < 0)
+		if (record < 0 || dup2(record, CIPHER_RECORD_FD) < 0)
 			return false;
 	}
 	return secret >= 0 && output >= 0 && null >= 0 && dup2(null, 0) >= 0 &&

@@ -16,6 +16,8 @@
 
 struct cipher;
 
+#define CIPHER_RECORD_FD 4 /* where a hygie-fscrypt has the store's record */
+
 /*
  * Exit statuses that mean something: of gocryptfs (its manual page), and of hygie-fscrypt,
  * which has the first two as well.

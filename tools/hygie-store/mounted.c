@@ -124,33 +124,3 @@ int mounted_detach(const struct subject *subject)
 {
 	return take_away(subject, MNT_DETACH);
 }
-
-static bool is_of_disk(const struct mount_line *line, const void *context)
-{
-	const struct subject *subject = context;
-
-	return line->device == subject->device && mounted_is_on_top(line);
-}
-
-/* The folder above it may be covered, moved, or gone. */
-int mounted_open_disk(const struct subject *subject, int *ret_fd)
-{
-	struct mount_line line;
-	struct stat status;
-	int fd, r = subject_open_disk(subject, ret_fd);
-
-	if (r == 0)
-		return 0;
-	r = mount_table_find(is_of_disk, subject, &line);
-	if (r <= 0)
-		return r < 0 ? r : -ENODEV;
-	fd = open(line.point, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &status) < 0 || status.st_dev != subject->device) {
-		(void)close(fd);
-		return -EXDEV;
-	}
-	*ret_fd = fd;
-	return 0;
-}

@@ -34,9 +34,3 @@ int mounted_unmount(const struct subject *subject) must_check;
  * nowhere here any more.
  */
 int mounted_detach(const struct subject *subject) must_check;
-
-/*
- * Any folder or file of an fscrypt's disk, wherever that is mounted now, to reach its keys by.
- * The caller closes *ret_fd. -ENODEV: it is mounted nowhere here.
- */
-int mounted_open_disk(const struct subject *subject, int *ret_fd) must_check;

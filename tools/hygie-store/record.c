@@ -98,8 +98,8 @@ static int read_folder(const char *text, const char *end, struct subject *ret_su
 	return 0;
 }
 
-/* 1; 0: there is none; negative errno. One cut short was written before anything was done. */
-static int read_record(int fd, const char *name, struct subject *ret_subject)
+/* One cut short was written before anything was done. */
+int record_read(int fd, const char *name, struct subject *ret_subject)
 {
 	char text[RECORD_SIZE + 1];
 	ssize_t size = pread(fd, text, sizeof(text) - 1, 0);
@@ -123,7 +123,7 @@ static int read_record(int fd, const char *name, struct subject *ret_subject)
 static int remove_key(const struct subject *subject)
 {
 	cleanup_close int disk = -1;
-	int r = mounted_open_disk(subject, &disk);
+	int r = subject_open_disk(subject, &disk);
 
 	if (r == 0)
 		r = fscrypt_key_remove(disk, &subject->key);
@@ -145,7 +145,7 @@ int record_clear(int fd, const char *name)
 {
 	struct subject subject = { 0 };
 	struct mount_line lines[MOUNTED_MAX];
-	int r = read_record(fd, name, &subject);
+	int r = record_read(fd, name, &subject);
 
 	if (r <= 0)
 		return r < 0 ? r : record_write(fd, NULL);

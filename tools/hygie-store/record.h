@@ -17,6 +17,9 @@ int record_open(const char *name, int *ret_fd) must_check;
 /* Puts it down, before anything is mounted; NULL: nothing is. */
 int record_write(int fd, const struct subject *subject) must_check;
 
+/* What was put down last by the store's `name`. 1; 0: nothing; negative errno. */
+int record_read(int fd, const char *name, struct subject *ret_subject) must_check;
+
 /*
  * Unmounts what is left of the recorded store, which is called `name`: its gocryptfs is
  * gone, so nobody loses more than he has lost already. Of an fscrypt the key is taken out,

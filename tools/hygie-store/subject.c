@@ -4,6 +4,7 @@
  */
 #include "hygie-store/subject.h"
 
+#include "hygie-store/mounted.h"
 #include "libhygie/error_text.h"
 
 #include <errno.h>
@@ -18,7 +19,7 @@ static int fail(int r, const char *path, const char *what, char *reason, size_t 
 	return r;
 }
 
-static const char *key_error(int r)
+static const char *unfit(int r)
 {
 	switch (-r) {
 	case ENODATA:
@@ -26,6 +27,8 @@ static const char *key_error(int r)
 	case ENOTTY:
 	case EOPNOTSUPP:
 		return "lies on a file system without encryption";
+	case EXDEV:
+		return "is mounted itself; take a folder in it";
 	case EINVAL:
 		return "has a policy of fscrypt that is not of version 2";
 	default:
@@ -33,7 +36,10 @@ static const char *key_error(int r)
 	}
 }
 
-/* Its path in its file system: what of its path is below the mount that it is reached by. */
+/*
+ * Its path in its file system: what of its path is below the mount that it is reached by. A
+ * folder that is mounted itself would be taken away with the store's own mounts.
+ */
 static int find_root(struct subject *subject, int fd)
 {
 	struct mount_line line;
@@ -49,53 +55,84 @@ static int find_root(struct subject *subject, int fd)
 	size = strlen(subject->folder + above);
 	if (base + size >= sizeof(subject->root))
 		return -ENAMETOOLONG;
-	if (base + size == 0) /* all that is mounted of that disk would be the store's */
-		return -EINVAL;
+	if (size == 0)
+		return -EXDEV;
 	memcpy(subject->root, line.root, base);
 	memcpy(subject->root + base, subject->folder + above, size + 1);
 	return 0;
+}
+
+int subject_find(struct subject *subject, int fd)
+{
+	struct stat status;
+
+	if (fstat(fd, &status) < 0)
+		return -errno;
+	subject->device = status.st_dev;
+	subject->top = status.st_ino;
+	return find_root(subject, fd);
 }
 
 int subject_look(struct subject *subject, char *reason, size_t reason_size)
 {
 	cleanup_close int fd =
 		open(subject->folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int r = fd < 0 ? -errno : fscrypt_key_of(fd, &subject->key);
+
+	if (r == 0)
+		r = subject_find(subject, fd);
+	return r < 0 ? fail(r, subject->folder, unfit(r), reason, reason_size) : 0;
+}
+
+/* A folder of its file system that is not of the store. */
+static int open_on_disk(const struct subject *subject, const char *path, int *ret_fd)
+{
+	cleanup_close int fd =
+		open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	struct stat status;
-	int r;
 
 	if (fd < 0 || fstat(fd, &status) < 0)
-		return fail(-errno, subject->folder, error_text(errno), reason,
-			    reason_size);
-	subject->device = status.st_dev;
-	subject->top = status.st_ino;
-	r = fscrypt_key_of(fd, &subject->key);
-	if (r < 0)
-		return fail(r, subject->folder, key_error(r), reason, reason_size);
-	r = find_root(subject, fd);
-	return r < 0 ? fail(r, subject->folder, error_text(-r), reason, reason_size) : 0;
+		return -errno;
+	if (status.st_dev != subject->device || subject_has(subject, fd))
+		return -EXDEV;
+	*ret_fd = fd;
+	fd = -1;
+	return 0;
+}
+
+static bool is_of_its_disk(const struct mount_line *line, const void *context)
+{
+	const struct subject *subject = context;
+
+	return line->device == subject->device;
+}
+
+/* Wherever its file system is mounted. */
+static int open_any(const struct subject *subject, int *ret_fd)
+{
+	struct mount_line lines[MOUNTED_MAX];
+	int count = mount_table_list(is_of_its_disk, subject, lines, MOUNTED_MAX);
+
+	for (int i = 0; i < count; i++)
+		if (mounted_is_on_top(&lines[i]) &&
+		    open_on_disk(subject, lines[i].point, ret_fd) == 0)
+			return 0;
+	return count < 0 ? count : -ENODEV;
 }
 
 int subject_open_disk(const struct subject *subject, int *ret_fd)
 {
 	char above[HYGIE_PATH_MAX];
 	char *slash;
-	struct stat status;
-	int fd;
 
 	(void)snprintf(above, sizeof(above), "%s", subject->folder);
 	slash = strrchr(above, '/');
-	if (!slash || slash == above)
-		return -EINVAL;
-	*slash = '\0';
-	fd = open(above, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &status) < 0 || status.st_dev != subject->device) {
-		(void)close(fd);
-		return -EXDEV;
+	if (slash && slash != above) {
+		*slash = '\0';
+		if (open_on_disk(subject, above, ret_fd) == 0)
+			return 0;
 	}
-	*ret_fd = fd;
-	return 0;
+	return open_any(subject, ret_fd);
 }
 
 bool subject_has(const struct subject *subject, int fd)

@@ -30,15 +30,22 @@ struct subject {
 };
 
 /*
+ * Fills in where the folder, opened as `fd`, lies. 0; -EXDEV: it is mounted itself; other
+ * negative errno.
+ */
+int subject_find(struct subject *subject, int fd) must_check;
+
+/*
  * Fills in what there is to know of an fscrypt's folder before it is shown. 0; -ENODATA:
- * the folder is not encrypted; other errors as open() and fscrypt_key_of(). `reason` then
- * says it.
+ * the folder is not encrypted; other errors as open(), fscrypt_key_of() and subject_find().
+ * `reason` then says it.
  */
 int subject_look(struct subject *subject, char *reason, size_t reason_size) must_check;
 
 /*
- * The folder above it, to reach its file system by without keeping the store itself busy.
- * The caller closes *ret_fd.
+ * The folder above it, to reach its file system by without keeping the store itself busy; if
+ * that has another path by now, or is no more to be seen, another folder of that file system.
+ * 0, and the caller closes *ret_fd; -ENODEV: it is mounted nowhere; other negative errno.
  */
 int subject_open_disk(const struct subject *subject, int *ret_fd) must_check;
 

@@ -72,16 +72,23 @@ static struct fscrypt_key_specifier specifier(const struct fscrypt_key_id *id)
 	return key;
 }
 
-/* What the removal says is believed only if asking for the key says the same. */
+/*
+ * What the removal says is believed only if asking for the key says the same. A disk that
+ * cannot be written fails it, though the key is out by then.
+ */
 int fscrypt_key_remove(int fd, const struct fscrypt_key_id *id)
 {
 	struct fscrypt_remove_key_arg order = { .key_spec = specifier(id) };
 	struct fscrypt_get_key_status_arg asked = { .key_spec = specifier(id) };
 
+	int r = 0;
+
 	if (ioctl(fd, FS_IOC_REMOVE_ENCRYPTION_KEY_ALL_USERS, &order) < 0 &&
 	    errno != ENOKEY)
-		return -errno;
+		r = -errno;
 	if (ioctl(fd, FS_IOC_GET_ENCRYPTION_KEY_STATUS, &asked) < 0)
 		return -errno;
+	if (r < 0 && asked.status == FSCRYPT_KEY_STATUS_PRESENT)
+		return r;
 	return asked.status == FSCRYPT_KEY_STATUS_ABSENT;
 }
