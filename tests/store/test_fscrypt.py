@@ -293,6 +293,28 @@ def test_a_pipe_of_the_store_is_named_too(store):
     store.wait("CLOSED")
 
 
+WATCHES = ("import ctypes; libc = ctypes.CDLL(None); watch = libc.inotify_init1(0)\n"
+           "assert libc.inotify_add_watch(watch, path.encode(), 0x100) > 0\n")  # IN_CREATE
+
+
+@pytest.mark.parametrize("what", [".", "file", "folder/within"])
+def test_who_only_watches_it_is_named_and_waited_for(store, what):
+    """As file managers do. It can be unmounted, but the kernel keeps the key of what is watched."""
+    (store.mount / "file").write_text("x")
+    (store.mount / "folder" / "within").mkdir(parents=True)
+    other = holder(WATCHES, store.disk.root)  # who watches the rest of the disk is not named
+    process = holder(WATCHES, store.mount / what)
+    store.order("CLOSE")
+    busy = store.wait("BUSY")
+    assert pids(busy) == [process.pid] and busy.get("FILE") == str(store.mount)
+    assert not mounts(store.mount) and store.key_status() == INCOMPLETE
+    assert store.silent(1)  # the tries that follow are over
+    end_of(process)
+    assert store.hear(5).type == "KEEPER_CLOSED", "at once, not when it is looked after"
+    end_of(other)
+    assert is_shut(store)
+
+
 def test_one_who_unmounts_it_while_it_is_in_use_does_not_close_it(store):
     process = holder(HOLDS["file"], store.mount)
     subprocess.run(["umount", "--lazy", store.mount], check=True)

@@ -5,6 +5,7 @@
 #include "hygie-store/holders.h"
 
 #include "hygie-store/mounted.h"
+#include "hygie-store/watches.h"
 #include "libhygie/printable.h"
 
 #include <dirent.h>
@@ -20,6 +21,7 @@ struct search {
 	const struct subject *subject;
 	uint64_t mounts[MOUNTED_MAX]; /* fscrypt: their ids */
 	size_t mount_count;
+	int disk;   /* fscrypt: to look at what is watched; -1: it is not there */
 	int folder; /* of the process */
 	struct holder *holder;
 };
@@ -32,13 +34,15 @@ static bool is_of_a_mount(const struct search *search, const struct statx *statu
 	return false;
 }
 
-/* Opened as it is, wherever it lies, and whatever its name is now. */
+/*
+ * As it is, wherever it lies, and whatever its name is now. Its owner may put another file
+ * in its place at any moment, so what is looked at is what is opened.
+ */
 static bool has_its_key(const struct search *search, const char *link)
 {
-	cleanup_close int fd = openat(search->folder, link,
-				      O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	cleanup_close int fd = openat(search->folder, link, O_PATH | O_CLOEXEC);
 
-	return fd >= 0 && subject_has(search->subject, fd);
+	return fd >= 0 && subject_has_at(search->subject, fd);
 }
 
 /* AT_STATX_DONT_SYNC and no field asked for: the file system is not asked. */
@@ -54,7 +58,6 @@ static bool is_there(const struct search *search, const char *link)
 	if (subject->backend != BACKEND_FSCRYPT || is_of_a_mount(search, &status))
 		return true;
 	return (status.stx_attributes & STATX_ATTR_ENCRYPTED) != 0 &&
-	       (S_ISREG(status.stx_mode) || S_ISDIR(status.stx_mode)) &&
 	       has_its_key(search, link);
 }
 
@@ -75,6 +78,19 @@ static bool holds_link(const struct search *search, const char *link)
 	return true;
 }
 
+/* The name is the store's: that of what is watched is encrypted by now. */
+static bool holds_watch(const struct search *search, const char *descriptor)
+{
+	const struct subject *subject = search->subject;
+
+	if (search->disk < 0 ||
+	    !watches_subject(subject, search->disk, search->folder, descriptor))
+		return false;
+	(void)printable_copy(search->holder->file, sizeof(search->holder->file),
+			     subject->mount, strlen(subject->mount));
+	return true;
+}
+
 static bool holds_open_file(const struct search *search)
 {
 	int fd = openat(search->folder, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -92,7 +108,8 @@ static bool holds_open_file(const struct search *search)
 		char link[NAME_MAX + 4];
 
 		(void)snprintf(link, sizeof(link), "fd/%s", entry->d_name);
-		found = entry->d_name[0] != '.' && holds_link(search, link);
+		found = entry->d_name[0] != '.' &&
+			(holds_link(search, link) || holds_watch(search, entry->d_name));
 	}
 	(void)closedir(files);
 	return found;
@@ -206,13 +223,17 @@ static int find_mounts(struct search *search)
 int holders_find(const struct subject *subject, pid_t except, struct holders *ret_holders)
 {
 	struct holder holder;
-	struct search search = { .subject = subject, .folder = -1, .holder = &holder };
+	struct search search = {
+		.subject = subject, .disk = -1, .folder = -1, .holder = &holder
+	};
 	int r = find_mounts(&search);
 	DIR *processes = r < 0 ? NULL : opendir("/proc");
 	const struct dirent *entry;
 
 	if (!processes)
 		return r < 0 ? r : -errno;
+	if (subject->backend == BACKEND_FSCRYPT)
+		(void)!subject_open_disk(subject, &search.disk);
 	ret_holders->count = 0;
 	ret_holders->more = false;
 	/* NOLINTNEXTLINE(concurrency-mt-unsafe): a stream of our own */
@@ -225,5 +246,7 @@ int holders_find(const struct subject *subject, pid_t except, struct holders *re
 			ret_holders->more = true;
 	}
 	(void)closedir(processes);
+	if (search.disk >= 0)
+		(void)close(search.disk);
 	return 0;
 }

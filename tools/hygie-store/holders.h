@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The programs that hold something of a store: an open file, a mapped one, their working
- * directory or their root. Told from /proc, a program in another mount namespace included.
- * Of gocryptfs by the device's numbers, never by asking the file system itself, which may
- * be dead. Of fscrypt, whose disk is others' too, by the mount; and what is held by another
- * mount, by its key: such a file is opened for that, if it is encrypted, and no other.
+ * directory or their root; of fscrypt also one that they watch. Told from /proc, a program
+ * in another mount namespace included. Of gocryptfs by the device's numbers, never by asking
+ * the file system itself, which may be dead. Of fscrypt, whose disk is others' too, by the
+ * mount; and what is held by another mount, or watched, by its key: such a file is opened
+ * for that, if it is encrypted, and no other.
  */
 #pragma once
 

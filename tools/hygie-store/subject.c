@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 static int fail(int r, const char *path, const char *what, char *reason, size_t size)
 {
@@ -140,4 +141,20 @@ bool subject_has(const struct subject *subject, int fd)
 	struct fscrypt_key_id key;
 
 	return fscrypt_key_of(fd, &key) == 0 && fscrypt_key_is_same(&key, &subject->key);
+}
+
+bool subject_has_at(const struct subject *subject, int fd)
+{
+	cleanup_close int opened = -1;
+	char path[32];
+	struct statx status;
+
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &status) < 0 ||
+	    makedev(status.stx_dev_major, status.stx_dev_minor) != subject->device ||
+	    (status.stx_attributes & STATX_ATTR_ENCRYPTED) == 0 ||
+	    !(S_ISREG(status.stx_mode) || S_ISDIR(status.stx_mode)))
+		return false;
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	opened = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	return opened >= 0 && subject_has(subject, opened);
 }

@@ -53,3 +53,9 @@ int subject_open_disk(const struct subject *subject, int *ret_fd) must_check;
  * Whether an opened file is of an fscrypt's: encrypted with its key. `fd` may be any file.
  */
 bool subject_has(const struct subject *subject, int fd);
+
+/*
+ * The same of what was opened with O_PATH. Only an encrypted file or folder of that device
+ * is opened for it, never what a path leads to by then.
+ */
+bool subject_has_at(const struct subject *subject, int fd);
