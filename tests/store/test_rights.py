@@ -106,6 +106,9 @@ def test_what_cannot_be_made_is_told_before_a_page_is_printed(site):
     status, text = site.create("alice")
     assert status != 0 and text == "" and "There is a store of that name" in site.said
     assert site.store("list")[1]["stores"][0]["generation"] == 1
+    for place in (("--cipher", str(STORE / "cipher")), ("--mount", "/srv/hygie/records")):
+        status, text = site.print_page("create", "second", "--group", "users", *place, "alice")
+        assert status != 0 and text == "" and "Another store has that" in site.said
     subprocess.run(["rm", "-rf", str(STORES)], check=True)
     status, text = site.create("mallory")
     assert status != 0 and text == "" and "mallory has no enrolled card" in site.said

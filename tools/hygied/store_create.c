@@ -312,6 +312,23 @@ static bool can_encrypt(const struct creation *creation)
 	       fscrypt_look(creation->stage_cipher) != -EOPNOTSUPP;
 }
 
+static int has_its_place(void *context, const char *name, const struct store *other,
+			 const struct file_error *error)
+{
+	const struct store *store = context;
+
+	(void)name;
+	(void)error;
+	return other && (strcmp(other->cipher, store->cipher) == 0 ||
+			 strcmp(other->mount, store->mount) == 0);
+}
+
+/* An fscrypt's folder that is empty would be made anew, for another key. */
+static bool is_taken(const struct creation *creation)
+{
+	return stores_each(STORE_FOLDER, has_its_place, creation->store) > 0;
+}
+
 /* Whether it may be made, as far as can be seen before. */
 static bool creation_admit(struct creation *creation)
 {
@@ -331,6 +348,9 @@ static bool creation_admit(struct creation *creation)
 	else if (!trusted_path_is_plain(store->mount) ||
 		 !trusted_path_is_plain(store->cipher))
 		text = N_("A folder is written as an absolute path, without \"..\".");
+	else if (is_taken(creation))
+		text = N_("Another store has that encrypted folder or that mount point. "
+			  "Choose one of its own (--cipher, --mount).");
 	else if (!can_encrypt(creation))
 		text = N_("The file system of the encrypted folder has no encryption "
 			  "switched on. ext4: \"tune2fs -O encrypt DEVICE\". Or choose a "
