@@ -10,7 +10,7 @@ import disk
 import machine as mc
 import records
 import shell
-from recordsite import CONFIG, USERS, cards, store  # noqa: F401
+from recordsite import CONFIG, USERS, ask_open, cards, store  # noqa: F401
 
 POINT = "/srv/disk"
 CIPHER = POINT + "/records/cipher"
@@ -113,6 +113,43 @@ def test_others_on_the_same_disk_do_not_keep_it_open(machine, store, cards):
             assert store.is_open()
         file.write("still here")
         store.wait_shut()
+
+
+def test_program_that_only_watches_it_is_named_and_shuts_nobody_out(machine, store, cards):
+    with machine.card(cards["alice"]):
+        machine.wait_ready()
+        with shell.session(machine) as terminal:
+            shell.say(terminal, "echo seen >%s/seen" % store.mount)
+            shell.say(terminal, "(: >/dev/shm/x; tail -F /dev/shm/x %s/none >/dev/null 2>&1 &)" % store.mount)
+            machine.wait_until(lambda: machine.run(  # also the folder, for what is not there
+                "sh", "-c", "cat /proc/$(pgrep -x tail)/fdinfo/*", check=False
+            ).stdout.count("sdev:") >= 3, "to watch")
+            machine.run("hygie", "store", "close", store.name)
+            machine.wait_until(lambda: store.status()[1], "to name who watches")
+            assert [(one["value"], one["file"]) for one in store.status()[1]] == \
+                [("tail", store.mount)]
+            assert not store.mounts() and store.ciphers()
+            assert ask_open(machine, terminal) == 0
+            assert store.is_open() and store.status()[0]["state"] == "open"
+            assert shell.say(terminal, "cat %s/seen" % store.mount) == ("seen", 0)
+            shell.say(terminal, "kill $(pgrep -x tail); rm /dev/shm/x")
+        store.wait_shut()
+
+
+def test_service_that_began_meanwhile_with_mounts_of_its_own_does_not_keep_it(machine, store, cards):
+    """Many have PrivateTmp: their copy of the mount goes with it."""
+    with machine.card(cards["alice"]):
+        machine.wait_ready()
+        with shell.session(machine) as terminal:
+            shell.say(terminal, "echo seen >%s/seen" % store.mount)
+            machine.run("systemd-run", "--unit=private", "-p", "PrivateTmp=yes",
+                        "-p", "ProtectSystem=strict", "sleep", "1000")
+            pid = machine.run("systemctl", "show", "-P", "MainPID", "private").stdout.strip()
+            machine.wait_until(lambda: machine.run("cat", "/proc/%s/comm" % pid).stdout == "sleep\n",
+                               "to begin")
+            assert store.mount in machine.run("cat", "/proc/%s/mountinfo" % pid).stdout
+        store.wait_shut()
+        machine.run("systemctl", "stop", "private")
 
 
 def test_keeper_that_is_killed_leaves_no_key(machine, store, cards):

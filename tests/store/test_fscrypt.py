@@ -245,6 +245,10 @@ def test_what_is_mounted_in_the_folder_is_not_seen_at_the_mount_point(store):
 
 # --- busy in ways that the mount does not know of
 
+WATCHES = ("import ctypes; libc = ctypes.CDLL(None); watch = libc.inotify_init1(0)\n"
+           "assert libc.inotify_add_watch(watch, path.encode(), 0x100) > 0\n")  # IN_CREATE
+
+
 def test_who_reads_it_by_the_encrypted_folder_is_waited_for(store):
     """A backup of root's, say: it does not go by the mount. The key is not there for others any
     more, but its open file is."""
@@ -255,8 +259,6 @@ def test_who_reads_it_by_the_encrypted_folder_is_waited_for(store):
     assert busy.get("FILE") == str(store.cipher / "held")
     assert not mounts(store.mount) and store.key_status() == INCOMPLETE
     assert store.state().get("STATE") == "closing"
-    store.order_open()
-    store.fails("WRONG_TIME")
     assert store.silent(1)  # the tries that follow are over
     end_of(process)
     assert store.hear(5).type == "KEEPER_CLOSED", "at once, not when it is looked after"
@@ -282,6 +284,44 @@ def test_a_file_in_a_mount_namespace_apart_is_waited_for(store, way):
     assert is_shut(store)
 
 
+@pytest.mark.parametrize("at", ["once", "last"])
+@pytest.mark.parametrize("code", [HOLDS["file"], WATCHES])
+def test_what_only_elsewhere_holds_can_be_opened_again(store, code, at):
+    """A file manager that watches it shuts nobody out: the key is brought again."""
+    (store.mount / "used").write_text("x")
+    process = holder(code, store.cipher)
+    store.order("CLOSE")
+    if at == "last":
+        assert store.wait("BUSY").get("PROCESS") == process.pid
+        assert store.silent(1)  # the tries that follow are over
+    until(lambda: store.key_status() == INCOMPLETE, "it does not close")
+    assert not mounts(store.mount)
+    store.order_open()
+    while (report := store.wait("OPENED", "BUSY")).type == "KEEPER_BUSY":
+        pass  # not CLOSED, as it was not
+    assert mounts(store.mount) and store.key_status() == PRESENT
+    (store.mount / "new").write_text("x")
+    assert process.poll() is None and len(running(store.program)) == 1
+    store.order("CLOSE")
+    assert store.wait("BUSY").get("PROCESS") == process.pid
+    end_of(process)
+    store.wait_until("CLOSED")
+    assert is_shut(store)
+
+
+def test_what_is_opened_again_with_a_wrong_secret_is_not_opened(store):
+    process = holder(HOLDS["file"], store.cipher)
+    store.order("CLOSE")
+    store.wait("BUSY")
+    store.order_open(secret=new_secret())
+    store.fails("WRONG_SECRET")
+    assert store.state().get("STATE") == "shut" and store.key_status() == INCOMPLETE
+    store.open()
+    end_of(process)
+    store.close()
+    assert is_shut(store)
+
+
 def test_a_pipe_of_the_store_is_named_too(store):
     """It is encrypted by nothing: it is known by the mount."""
     os.mkfifo(store.mount / "pipe")
@@ -291,10 +331,6 @@ def test_a_pipe_of_the_store_is_named_too(store):
     assert (busy.get("PROCESS"), busy.get("FILE")) == (process.pid, str(store.mount / "pipe"))
     end_of(process)
     store.wait("CLOSED")
-
-
-WATCHES = ("import ctypes; libc = ctypes.CDLL(None); watch = libc.inotify_init1(0)\n"
-           "assert libc.inotify_add_watch(watch, path.encode(), 0x100) > 0\n")  # IN_CREATE
 
 
 @pytest.mark.parametrize("what", [".", "file", "folder/within"])

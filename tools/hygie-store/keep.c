@@ -68,6 +68,7 @@ void keep_become_shut(struct keep *keep)
 	keep->slow = false;
 	keep->lasts = false;
 	keep->died = false;
+	keep->again = false;
 	keep_forget_limit(keep);
 	keep->cut = false;
 	keep_forget_idle(keep);
@@ -155,7 +156,7 @@ static bool close_after_it(struct keep *keep, int status)
 	int r;
 
 	if (keep->subject.backend != BACKEND_FSCRYPT || status == 0 || keep->died ||
-	    keep->cut || keep->state == OPENING)
+	    keep->cut || (keep->again && keep->waiting) || keep->state == OPENING)
 		return false;
 	log_warning("%s: hygie-fscrypt ended with status %d while it was open",
 		    keep->name, status);
@@ -186,6 +187,7 @@ static void on_ended(void *context, int status)
 {
 	struct keep *keep = context;
 	bool opening = keep->state == OPENING, asked = keep->close_asked;
+	bool again = keep->again && keep->waiting; /* it was not closed, then */
 	enum keeper_failure failure = keep_failure_of(keep, status);
 	enum keeper_failure why;
 	char text[HYGIE_TEXT_MAX];
@@ -204,11 +206,11 @@ static void on_ended(void *context, int status)
 	keep_become_shut(keep);
 	if (opening)
 		keep_fail(keep, 0, failure, text); /* who asked may be another by now */
-	else
+	else if (!again)
 		log_info("%s is closed", keep->name);
 	if (why == KEEPER_DIED)
 		log_warning("%s: %s", keep->name, text);
-	if (!opening || asked)
+	if ((!opening && !again) || asked)
 		keep_say(keep, 0, report_closed(why));
 	open_waiting(keep);
 	keep->listener->shut(keep->context);
@@ -388,7 +390,8 @@ static void order_open(struct keep *keep, unsigned peer, const struct wire_messa
 			keep_say(keep, 0, report_plain(WIRE_KEEPER_OPENED));
 		return;
 	}
-	if (keep->state == ENDING && !keep->waiting && !keep->lasts) {
+	if (keep->state == ENDING && !keep->waiting &&
+	    (!keep->lasts || keep_cut_ending_short(keep))) {
 		let_wait(keep, peer, order);
 		return;
 	}

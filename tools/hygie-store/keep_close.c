@@ -66,6 +66,17 @@ void keep_begin_ending(struct keep *keep)
 	cipher_look(keep->cipher);
 }
 
+bool keep_cut_ending_short(struct keep *keep)
+{
+	if (keep->subject.backend != BACKEND_FSCRYPT || keep->side || keep->cut ||
+	    keep->again)
+		return false;
+	keep->again = true;
+	cipher_kill(keep->cipher);
+	set_timer(keep, ENDING_US);
+	return true;
+}
+
 static const char *why_it_lasts(const struct keep *keep)
 {
 	if (keep->cut)
@@ -84,6 +95,8 @@ static void go_on_ending(void *context)
 	struct keep *keep = context;
 	bool first = !keep->lasts, look;
 
+	if (keep->again && keep->timer) /* its end is awaited, for that long */
+		return;
 	keep->lasts = true;
 	if (first)
 		log_warning("%s: it is unmounted here, but %s %s", keep->subject.mount,
@@ -96,7 +109,8 @@ static void go_on_ending(void *context)
 	look = first || !keep->vigil || vigil_wants_holders(keep->vigil);
 	if (look)
 		look_for_holders(keep, first);
-	if (keep->waiting) {
+	if (keep->waiting && !keep_cut_ending_short(keep)) {
+		keep->again = false;
 		keep_forget_waiting(keep);
 		keep_fail(keep, keep->waiting_peer, KEEPER_WRONG_TIME, keep_word(keep));
 	}

@@ -29,6 +29,7 @@ struct keep {
 	bool lasts;                   /* its ending, longer than is usual */
 	bool died;                    /* fscrypt: another process closes after it */
 	unsigned asker;               /* of INIT or OPEN */
+	bool again;                   /* its ending was cut short for the next opening */
 	struct wire_message *waiting; /* an OPEN that came while it was ending */
 	unsigned waiting_peer;
 	int record;
@@ -78,6 +79,11 @@ void keep_make(struct keep *keep, unsigned peer, const struct wire_message *orde
  * can take that back.
  */
 void keep_begin_ending(struct keep *keep);
+/*
+ * An OPEN waits for an ending that lasts. Whether it need not: a key that is out may be
+ * brought again, whoever still uses files of it.
+ */
+bool keep_cut_ending_short(struct keep *keep);
 /* KEEPER_CLOSE, of that peer. */
 void keep_close(struct keep *keep, unsigned peer, uint32_t limit_ms);
 /* Looks whether it is used, from now on, if that is wanted; and no more. */
