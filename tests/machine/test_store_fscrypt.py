@@ -120,7 +120,8 @@ def test_program_that_only_watches_it_is_named_and_shuts_nobody_out(machine, sto
         machine.wait_ready()
         with shell.session(machine) as terminal:
             shell.say(terminal, "echo seen >%s/seen" % store.mount)
-            shell.say(terminal, "(: >/dev/shm/x; tail -F /dev/shm/x %s/none >/dev/null 2>&1 &)" % store.mount)
+            shell.say(terminal, "(: >/dev/shm/x; tail -F /dev/shm/x %s/none >/dev/null 2>&1 &)"
+                      % store.mount)
             machine.wait_until(lambda: machine.run(  # also the folder, for what is not there
                 "sh", "-c", "cat /proc/$(pgrep -x tail)/fdinfo/*", check=False
             ).stdout.count("sdev:") >= 3, "to watch")
