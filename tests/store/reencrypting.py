@@ -11,12 +11,13 @@ import subprocess
 
 import station as st
 from keeping import FOLDER, Keeper, until
-from storesite import STORE, STORES, run
+from storesite import STORE, STORES, run, site_at
 
 STAGE, OLD = STORES / ".records.new", STORES / ".records.old"
 SIDES = (".records.old", ".records.new")
 HALT = st.ROOT / os.environ.get("BUILD", "build") / "tests" / "halt-at.so"
 NEVER, STOP, KILL = 0, signal.SIGSTOP, signal.SIGKILL
+DAEMON = pathlib.Path("/run/halt-hygied")  # where a hygied that can be halted is told so
 
 
 class Side(Keeper):
@@ -184,6 +185,40 @@ def fill(top, files=12):
     os.setxattr(top / "none", "user.of", b"\0 a value")
     os.setxattr(folder, "user.folder", b"of a folder")
     os.utime(folder, ns=(5 * 10 ** 9, 6 * 10 ** 9 + 7))
+
+
+def filled(site, *users, files=12, large=0):
+    """A fresh store of these users, with records of every kind: what is in it."""
+    site.fresh(*users)
+    with seen(site, site.secret_by_key("alice")) as top:
+        fill(top, files)
+        if large:
+            (top / "large").write_bytes(os.urandom(large))
+        return census(top)
+
+
+def look(site, records, *secrets):
+    """That each of these secrets opens the store, by gocryptfs alone, and finds the records."""
+    for secret in secrets:
+        with seen(site, secret) as top:
+            assert census(top) == records
+
+
+def haltable_site(home):
+    """A site whose hygied can be halted, by DAEMON."""
+    made = site_at(home)
+    site = next(made)
+    site.station.stop_hygied()
+    site.station.start_hygied(halting(DAEMON))
+    yield site
+    next(made, None)
+
+
+def start_anew(site):
+    """hygied, whether it was killed or not."""
+    site.station.stop_hygied(signal.SIGKILL)
+    site.station.start_hygied(halting(DAEMON))
+    site.reap()
 
 
 def content(path, about):

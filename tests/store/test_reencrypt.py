@@ -12,8 +12,8 @@ import pytest
 import station as st
 from dialogue import Dialogue
 from keeping import until
-from reencrypting import (OLD, STAGE, STOP, arm, census, end_of, fill, halting, held,
-                          is_stopped, opens, reencrypt, seen)
+from reencrypting import (OLD, STAGE, STOP, arm, census, end_of, fill, filled, halting, held,
+                          is_stopped, look, opens, reencrypt, seen)
 from storesite import KEYS, STORE, STORES, run, site_at
 
 MOUNT = pathlib.Path("/srv/hygie/records")
@@ -27,20 +27,11 @@ def site(tmp_path_factory):
 
 @pytest.fixture
 def records(site, sides):
-    """A fresh store of Alice's and Bob's with records of every kind: what is in it."""
     sides.end()
-    site.fresh("alice", "bob")
-    with seen(site, site.secret_by_key("alice")) as top:
-        fill(top)
-        found = census(top)
+    found = filled(site, "alice", "bob")
     site.station.stop_hygied()
     site.station.start_hygied()  # it finds the keeper, which no systemd would start here
     return found
-
-
-def look(site, records, secret):
-    with seen(site, secret) as top:
-        assert census(top) == records
 
 
 def audits(site, event):

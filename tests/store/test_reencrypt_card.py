@@ -10,7 +10,7 @@ import station as st
 import wire
 from dialogue import Dialogue
 from keeping import until
-from reencrypting import OLD, STAGE, census, fill, held, opens, reencrypt, seen
+from reencrypting import OLD, STAGE, filled, held, look, opens, reencrypt
 from storesite import KEYS, STORE, STORES, run, site_at
 
 BY_CARD = ("--card",)
@@ -24,20 +24,11 @@ def site(tmp_path_factory):
 
 @pytest.fixture
 def records(site, sides):
-    """A fresh store of Alice's and Bob's with records of every kind: what is in it."""
     sides.end()
-    site.fresh("alice", "bob")
-    with seen(site, site.secret_by_key("alice")) as top:
-        fill(top)
-        found = census(top)
+    found = filled(site, "alice", "bob")
     site.station.stop_hygied()
     site.station.start_hygied()  # it finds the keeper, which no systemd would start here
     return found
-
-
-def look(site, records, secret):
-    with seen(site, secret) as top:
-        assert census(top) == records
 
 
 def by_card(site, sides, user, *words, check=True):

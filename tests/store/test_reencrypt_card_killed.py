@@ -3,7 +3,7 @@
 end at any call. The store is the old one or the new one; and by card or by passphrase, whichever was used
 first, the same command goes on.
 
-    HYGIE_STEP=1 tests/check store-reencrypt_card_killed    kills hygied at each call, not at every fifth
+    HYGIE_STEP=1 tests/check store-reencrypt_card_killed    kills hygied at each call, not at every ninth
 """
 import collections
 import itertools
@@ -16,25 +16,19 @@ import pytest
 
 import station as st
 from keeping import until
-from reencrypting import (OLD, STAGE, STOP, arm, begun, census, end_of, fill, halting, held,
-                          is_stopped, reencrypt, seen)
-from storesite import KEYS, STORE, site_at
-from test_reencrypt_killed import DAEMON, start_anew
+from reencrypting import (DAEMON, OLD, STAGE, STOP, arm, begun, census, end_of, filled, haltable_site,
+                          held, is_stopped, look, reencrypt, start_anew)
+from storesite import KEYS, STORE
 
 BY_PAPER, BY_CARD = (), ("--card",)
-STEP = int(os.environ.get("HYGIE_STEP", "5"))
+STEP = int(os.environ.get("HYGIE_STEP", "9"))
 COPYING, MIDST = 12, 60  # calls of the command
 MOUNT = pathlib.Path("/srv/hygie/records")
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    made = site_at(tmp_path_factory.mktemp("site"))
-    site = next(made)
-    site.station.stop_hygied()
-    site.station.start_hygied(halting(DAEMON))
-    yield site
-    next(made, None)
+    yield from haltable_site(tmp_path_factory.mktemp("site"))
 
 
 @pytest.fixture
@@ -45,18 +39,11 @@ def records(site, sides):
 def fresh(site, sides, *users):
     sides.end()
     start_anew(site)
-    site.fresh(*users)
-    with seen(site, site.secret_by_key("alice")) as top:
-        fill(top)
-        (top / "large").write_bytes(os.urandom(300_000))
-        return census(top)
+    return filled(site, *users, large=300_000)
 
 
-def look(site, records):
-    """The store as it is now, by cards' keys and by paper, without Hygie."""
-    for secret in (site.secret_by_key("alice"), site.secret_by_paper()):
-        with seen(site, secret) as top:
-            assert census(top) == records
+def look_at(site, records):
+    look(site, records, site.secret_by_key("alice"), site.secret_by_paper())
 
 
 def secret(site):
@@ -86,7 +73,7 @@ def test_it_goes_on_with_what_was_copied(site, sides, records, tmp_path, first, 
         reencrypt(site, sides, *second)
         assert card.verify_count() == (second == BY_CARD)
     assert secret(site) == begun_with
-    look(site, records)
+    look_at(site, records)
     assert OLD.exists() and not STAGE.exists()
 
 
@@ -98,7 +85,7 @@ def test_copy_that_another_holders_card_began_after_a_change_is_gone_on_with(sit
     with site.card("bob"):
         reencrypt(site, sides, "--card")
     assert secret(site) == begun_with and site.store("list")[1]["stores"][0]["generation"] == 3
-    look(site, records)
+    look_at(site, records)
 
 
 def test_card_for_which_the_copy_is_not_is_told_before_its_pin(site, sides, tmp_path):
@@ -117,7 +104,7 @@ def test_card_for_which_the_copy_is_not_is_told_before_its_pin(site, sides, tmp_
         assert status != 0 and "not for this card" in told["text"] and card.verify_count() == 0
     reencrypt(site, sides)
     assert secret(site) == begun_with and site.secret_by_key("bob")
-    look(site, records)
+    look_at(site, records)
 
 
 def test_who_left_since_the_first_run_has_no_key_to_the_second(site, sides, records, tmp_path):
@@ -130,7 +117,7 @@ def test_who_left_since_the_first_run_has_no_key_to_the_second(site, sides, reco
         site.station.wait_ready()
         reencrypt(site, sides, "--card")
     assert not site.secret_by_key("bob")
-    look(site, records)
+    look_at(site, records)
 
 
 def test_older_envelope_of_the_copy_put_back_is_refused(site, sides, records, tmp_path):
@@ -148,7 +135,7 @@ def test_older_envelope_of_the_copy_put_back_is_refused(site, sides, records, tm
         site.store("reencrypt", "records", "--abandon")
         site.station.wait_ready()
         reencrypt(site, sides, "--card")
-    look(site, records)
+    look_at(site, records)
 
 
 # ---- the card is pulled
@@ -173,7 +160,7 @@ def test_card_pulled_at_any_command_leaves_no_half_state(site, sides, records, t
             card.insert()
         assert number > least
         assert kept is None or secret(site) == kept
-    look(site, records)
+    look_at(site, records)
     start_anew(site)  # it finds the keeper, which no systemd would start here
     site.login("alice")
     until(is_open, "it does not open")
@@ -219,7 +206,7 @@ def test_kill_at_a_call_of_hygied_before_it_is_copied(site, sides, records, tmp_
             site.station.wait_ready()
             over = is_over(site, sides, halt, call)
             assert secret(site) == old and not OLD.exists(), call
-            look(site, records)
+            look_at(site, records)
             ends[generation(site) - before] += 1
             if over:
                 break
@@ -231,7 +218,7 @@ def test_kill_at_a_call_of_hygied_before_it_is_copied(site, sides, records, tmp_
         site.station.wait_ready()
         reencrypt(site, sides, "--card")
     assert secret(site) == kept if kept else secret(site) != old
-    look(site, records)
+    look_at(site, records)
 
 
 def generation(site):

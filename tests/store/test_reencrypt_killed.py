@@ -6,7 +6,6 @@ one, it opens, every record is as it was, and the same command goes on.
 """
 import collections
 import os
-import pathlib
 import random
 import shutil
 import signal
@@ -16,50 +15,31 @@ import time
 import pytest
 
 from keeping import until
-from reencrypting import (NEVER, OLD, STAGE, STOP, arm, begun, calls, census, end_of, fill, halting,
-                          held, is_stopped, opens, reencrypt, seen)
-from storesite import STORE, STORES, run, site_at
+from reencrypting import (DAEMON, NEVER, OLD, STAGE, STOP, arm, begun, calls, census, end_of, fill,
+                          filled, haltable_site, halting, held, is_stopped, look, opens, reencrypt,
+                          seen, start_anew)
+from storesite import STORE, STORES, run
 
 ROUNDS = int(os.environ.get("HYGIE_ROUNDS", "20"))
 SEED = int(os.environ.get("HYGIE_SEED", "3"))
-DAEMON = pathlib.Path("/run/halt-hygied")
 BACK = (2, *range(15, 22))  # calls before the last: where it goes from one folder to the other, too
 FILLER = STORES / ".filler"
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    made = site_at(tmp_path_factory.mktemp("site"))
-    site = next(made)
-    site.station.stop_hygied()
-    site.station.start_hygied(halting(DAEMON))
-    yield site
-    next(made, None)
+    yield from haltable_site(tmp_path_factory.mktemp("site"))
 
 
 @pytest.fixture
 def records(site, sides):
     sides.end()
     start_anew(site)
-    site.fresh("alice", "bob")
-    with seen(site, site.secret_by_key("alice")) as top:
-        fill(top, 40)
-        (top / "large").write_bytes(os.urandom(3_000_000))
-        return census(top)
+    return filled(site, "alice", "bob", files=40, large=3_000_000)
 
 
-def start_anew(site):
-    """hygied, whether it was killed or not."""
-    site.station.stop_hygied(signal.SIGKILL)
-    site.station.start_hygied(halting(DAEMON))
-    site.reap()
-
-
-def look(site, records):
-    """The store as it is now, by card's key and by paper, without Hygie."""
-    for secret in (site.secret_by_key("alice"), site.secret_by_paper()):
-        with seen(site, secret) as top:
-            assert census(top) == records
+def look_at(site, records):
+    look(site, records, site.secret_by_key("alice"), site.secret_by_paper())
 
 
 def staged(site):
@@ -134,7 +114,7 @@ class Rounds:
         self.sides.end()
         new = self.site.secret_by_paper() != before
         self.counted[kind.__name__, "new" if new else "old"] += 1
-        look(self.site, self.records)
+        look_at(self.site, self.records)
         if OLD.exists():  # whatever was killed after the exchange
             assert new and opens(self.site, before, OLD / "cipher")
             assert not STAGE.exists()
@@ -146,11 +126,11 @@ class Rounds:
 def test_kill_at_any_moment_leaves_the_old_store_or_the_new(site, sides, records, tmp_path):
     rounds = Rounds(site, sides, tmp_path)
     rounds.records = records
-    look(site, records)
+    look_at(site, records)
     for number in range(ROUNDS):
         rounds.round(number)
     reencrypt(site, sides)
-    look(site, records)
+    look_at(site, records)
     print(sorted(rounds.counted.items()))
     assert any(state == "old" for _, state in rounds.counted)
 
@@ -171,7 +151,7 @@ def test_kill_at_each_call_of_hygied_from_the_copys_end(site, sides, records, tm
         DAEMON.unlink(missing_ok=True)
         start_anew(site)
         assert STORE.exists(), (len(shown) + 1, site.station.log()[-500:])
-        look(site, records)
+        look_at(site, records)
         shown.append(site.secret_by_paper() != before)
         assert shown[-1] == OLD.exists() and shown[-1] != STAGE.exists()
         assert not (STORE / "unfinished").exists()
@@ -192,7 +172,7 @@ def test_exchange_that_was_cut_short_is_ended(site, sides, records):
     OLD.rename(STAGE)  # and by the command itself
     status, told, _ = site.store("reencrypt", "records", "--abandon", check=False)
     assert status != 0 and OLD.exists(), told
-    look(site, records)
+    look_at(site, records)
 
 
 def test_copy_that_was_begun_is_not_taken_for_the_old_one(site, sides, records, tmp_path):
@@ -204,7 +184,7 @@ def test_copy_that_was_begun_is_not_taken_for_the_old_one(site, sides, records, 
     start_anew(site)
     assert STAGE.exists() and not OLD.exists()
     reencrypt(site, sides)
-    look(site, records)
+    look_at(site, records)
     assert site.store("list")[1]["stores"][0]["generation"] == 5
     assert not (STORE / "unfinished").exists()
 
@@ -252,7 +232,7 @@ def test_what_changed_between_two_runs_is_in_the_new_store(site, sides, records,
         os.setxattr(top / "none", "user.of", b"another value")
         now = census(top)
     reencrypt(site, sides)
-    look(site, now)
+    look_at(site, now)
 
 
 def test_copied_file_that_was_damaged_is_copied_anew(site, sides, records, tmp_path):
@@ -268,7 +248,7 @@ def test_copied_file_that_was_damaged_is_copied_anew(site, sides, records, tmp_p
             os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns))
     assert len(damaged) > 5
     reencrypt(site, sides)
-    look(site, records)
+    look_at(site, records)
 
 
 def test_record_that_cannot_be_read_is_named_and_keeps_the_old_store(site, sides, records):
@@ -289,7 +269,7 @@ def test_record_that_cannot_be_read_is_named_and_keeps_the_old_store(site, sides
         file.write(whole)
     os.utime(damaged, ns=(about.st_atime_ns, about.st_mtime_ns))
     reencrypt(site, sides)
-    look(site, records)
+    look_at(site, records)
 
 
 def of_record_3(cipher):
@@ -330,7 +310,7 @@ def test_record_whose_name_cannot_be_read_is_not_left_behind(site, sides, record
     damaged.rename(whole)
     timed(times)
     reencrypt(site, sides)
-    look(site, records)
+    look_at(site, records)
 
 
 def timed(when):
@@ -356,7 +336,7 @@ def test_disks_own_folder_among_the_encrypted_files_counts_when_it_holds_somethi
     (found / "#1234").unlink()
     timed(times)
     reencrypt(site, sides)
-    look(site, records)
+    look_at(site, records)
 
 
 def test_abandoned_copy_is_gone_and_the_store_as_it_was(site, sides, records, tmp_path):
@@ -402,7 +382,7 @@ def test_removal_that_stood_still_removes_nothing_that_was_made_since(site, side
         process.wait()
     assert status != 0 and census(STAGE) == there
     reencrypt(site, sides)
-    look(site, records)
+    look_at(site, records)
 
 
 def test_removal_that_was_cut_short_is_not_gone_on_with_as_a_copy(site, sides, records, tmp_path):
@@ -410,10 +390,10 @@ def test_removal_that_was_cut_short_is_not_gone_on_with_as_a_copy(site, sides, r
     (STAGE / "cipher/gocryptfs.conf").unlink()
     status, told, _ = reencrypt(site, sides, check=False)
     assert status != 0 and "--abandon" in told["text"]
-    look(site, records)
+    look_at(site, records)
     site.store("reencrypt", "records", "--abandon")
     reencrypt(site, sides)
-    look(site, records)
+    look_at(site, records)
 
 
 @pytest.mark.parametrize("left", [(), ("gocryptfs.conf.tmp",), ("gocryptfs.conf",)])
@@ -424,7 +404,7 @@ def test_gocryptfs_that_was_killed_as_it_began_is_run_anew(site, sides, records,
     for name in left:
         (STAGE / "cipher" / name).write_text("half")
     reencrypt(site, sides)
-    look(site, records)
+    look_at(site, records)
 
 
 def test_who_left_since_the_first_run_has_no_key_to_the_second(site, sides, records, tmp_path):
@@ -435,7 +415,7 @@ def test_who_left_since_the_first_run_has_no_key_to_the_second(site, sides, reco
     site.store("reencrypt", "records", "--abandon")
     reencrypt(site, sides)
     assert not site.secret_by_key("bob")
-    look(site, records)
+    look_at(site, records)
 
 
 def test_who_was_added_since_the_first_run_is_a_holder(site, sides, tmp_path):
@@ -462,7 +442,7 @@ def test_new_recovery_key_since_the_first_run_begins_anew(site, sides, records, 
     site.store("reencrypt", "records", "--abandon")
     site.passphrase = new
     reencrypt(site, sides)
-    look(site, records)
+    look_at(site, records)
 
 
 # ---- room
