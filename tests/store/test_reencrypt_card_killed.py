@@ -3,7 +3,7 @@
 end at any call. The store is the old one or the new one; and by card or by passphrase, whichever was used
 first, the same command goes on.
 
-    HYGIE_STEP=1 tests/check store-reencrypt_card_killed    kills hygied at each call, not at every ninth
+    HYGIE_STEP=1 tests/check store-reencrypt_card_killed    kills hygied at each call, not at every fifth
 """
 import collections
 import itertools
@@ -21,7 +21,7 @@ from reencrypting import (DAEMON, OLD, STAGE, STOP, arm, begun, census, end_of, 
 from storesite import KEYS, STORE
 
 BY_PAPER, BY_CARD = (), ("--card",)
-STEP = int(os.environ.get("HYGIE_STEP", "9"))
+STEP = int(os.environ.get("HYGIE_STEP", "5"))
 COPYING, MIDST = 12, 60  # calls of the command
 MOUNT = pathlib.Path("/srv/hygie/records")
 
