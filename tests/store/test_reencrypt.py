@@ -12,7 +12,7 @@ import pytest
 import station as st
 from dialogue import Dialogue
 from keeping import until
-from reencrypting import (OLD, STAGE, STOP, arm, census, end_of, fill, filled, halting, held,
+from reencrypting import (OLD, STAGE, STOP, arm, census, end_of, fill, filled_anew, halting, held,
                           is_stopped, look, opens, reencrypt, seen)
 from storesite import KEYS, STORE, STORES, run, site_at
 
@@ -27,11 +27,7 @@ def site(tmp_path_factory):
 
 @pytest.fixture
 def records(site, sides):
-    sides.end()
-    found = filled(site, "alice", "bob")
-    site.station.stop_hygied()
-    site.station.start_hygied()  # it finds the keeper, which no systemd would start here
-    return found
+    return filled_anew(site, sides, "alice", "bob")
 
 
 def audits(site, event):

@@ -10,7 +10,7 @@ import station as st
 import wire
 from dialogue import Dialogue
 from keeping import until
-from reencrypting import OLD, STAGE, filled, held, look, opens, reencrypt
+from reencrypting import OLD, STAGE, filled_anew, held, look, opens, reencrypt
 from storesite import KEYS, STORE, STORES, run, site_at
 
 BY_CARD = ("--card",)
@@ -24,11 +24,7 @@ def site(tmp_path_factory):
 
 @pytest.fixture
 def records(site, sides):
-    sides.end()
-    found = filled(site, "alice", "bob")
-    site.station.stop_hygied()
-    site.station.start_hygied()  # it finds the keeper, which no systemd would start here
-    return found
+    return filled_anew(site, sides, "alice", "bob")
 
 
 def by_card(site, sides, user, *words, check=True):
